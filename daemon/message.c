@@ -1,0 +1,249 @@
+/*
+ * Writing and reading the messages of message.h, and the table of who may send
+ * what to whom and when.
+ *
+ * The table is what stands between a process that a stranger has taken over and
+ * the ones that have rights: every receiver asks message_allowed() before it
+ * looks at a payload. What the table checks is the type, both ends, the sender's
+ * phase, the payload's length and the number of descriptors; the values inside
+ * are the receiver's to check. The requests of unprivileged processes are those
+ * whose type begins with MESSAGE_PRIV_; the function that sends one is called
+ * priv_X, the function that does what it asks root_X:
+ *
+ *   priv_call_port, priv_call_end   master asks the supervisor
+ *   priv_open_session               worker asks the opener
+ */
+#include "daemon/message.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+
+#define BIT(role) (1u << (role))
+#define ANY_TIME  (PHASE_START | PHASE_RUN | PHASE_SESSION | PHASE_END)
+
+struct rule {
+	enum message_type type;
+	unsigned from;   /* bit set of roles */
+	unsigned to;     /* bit set of roles */
+	unsigned phases; /* of the sender */
+	size_t payload_min;
+	size_t payload_max;
+	unsigned fds_min;
+	unsigned fds_max;
+};
+
+#define SIZE(name) sizeof(struct message_##name), sizeof(struct message_##name)
+#define EMPTY      0, 0
+#define FDS(n)     (n), (n)
+
+#define SUPERVISOR BIT(ROLE_SUPERVISOR)
+#define MASTER     BIT(ROLE_MASTER)
+#define WORKER     BIT(ROLE_WORKER)
+#define OPENER     BIT(ROLE_OPENER)
+#define KEEPER     BIT(ROLE_KEEPER)
+
+/*
+ * A sender with more rights than the receiver is trusted to know its time: its
+ * messages have ANY_TIME. (OPEN and doorbells are repeated and may be late.)
+ */
+static const struct rule rules[] = {
+    {MESSAGE_MASTER_CONFIG, SUPERVISOR, MASTER, ANY_TIME, SIZE(master_config), 5, 6},
+    {MESSAGE_LANES, SUPERVISOR, MASTER, ANY_TIME, SIZE(lanes), FDS(2)},
+    {MESSAGE_LANES_CLOSE, SUPERVISOR, MASTER, ANY_TIME, SIZE(lanes), FDS(0)},
+    {MESSAGE_WORKER_ADD, SUPERVISOR, MASTER, ANY_TIME, SIZE(worker), FDS(2)},
+    {MESSAGE_WORKER_ADD, SUPERVISOR, OPENER, ANY_TIME, SIZE(worker), FDS(1)},
+    {MESSAGE_WORKER_GONE, SUPERVISOR, MASTER | OPENER, ANY_TIME, SIZE(worker_gone), FDS(0)},
+    {MESSAGE_TERMINATE, SUPERVISOR, MASTER | WORKER | OPENER, ANY_TIME, EMPTY, FDS(0)},
+    {MESSAGE_CALL_PORT, SUPERVISOR, MASTER, ANY_TIME, SIZE(call_port), FDS(0)},
+
+    {MESSAGE_READY, MASTER | WORKER | OPENER, SUPERVISOR, PHASE_START, EMPTY, FDS(0)},
+    {MESSAGE_WORKER_TAKEN, MASTER, SUPERVISOR, PHASE_RUN | PHASE_END, SIZE(worker), FDS(0)},
+    {MESSAGE_WORKER_RELEASE, MASTER, SUPERVISOR, PHASE_RUN | PHASE_END, SIZE(worker), FDS(0)},
+    {MESSAGE_PRIV_CALL_PORT, MASTER, SUPERVISOR, PHASE_RUN, SIZE(call_port), FDS(0)},
+    {MESSAGE_PRIV_CALL_END, MASTER, SUPERVISOR, PHASE_RUN | PHASE_END, SIZE(call_port), FDS(0)},
+    {MESSAGE_DRAINED, MASTER, SUPERVISOR, PHASE_RUN | PHASE_END, EMPTY, FDS(0)},
+    {MESSAGE_LOG, MASTER | WORKER | OPENER, SUPERVISOR, ANY_TIME, sizeof(struct message_log),
+     sizeof(struct message_log) + LOG_LINE_MAX, FDS(0)},
+
+    {MESSAGE_WORKER_CONFIG, SUPERVISOR, WORKER, ANY_TIME, SIZE(worker_config), FDS(1)},
+    {MESSAGE_OPENER_CONFIG, SUPERVISOR, OPENER, ANY_TIME, SIZE(opener_config), FDS(0)},
+
+    {MESSAGE_OPEN, MASTER, WORKER, ANY_TIME, SIZE(open), FDS(0)},
+    {MESSAGE_DOORBELL, MASTER, WORKER, ANY_TIME, EMPTY, FDS(0)},
+    {MESSAGE_DOORBELL, WORKER, MASTER, ANY_TIME, EMPTY, FDS(0)},
+
+    {MESSAGE_PRIV_OPEN_SESSION, WORKER, OPENER, PHASE_RUN, SIZE(open_session), FDS(0)},
+    {MESSAGE_SESSION, OPENER, WORKER, ANY_TIME, SIZE(session), 0, 2},
+    {MESSAGE_SESSION_ENDED, KEEPER, WORKER, ANY_TIME, SIZE(session_ended), FDS(0)},
+};
+
+static const char *const message_names[MESSAGE_TYPES] = {
+    [MESSAGE_NONE] = "none",
+    [MESSAGE_MASTER_CONFIG] = "master_config",
+    [MESSAGE_LANES] = "lanes",
+    [MESSAGE_LANES_CLOSE] = "lanes_close",
+    [MESSAGE_WORKER_ADD] = "worker_add",
+    [MESSAGE_WORKER_GONE] = "worker_gone",
+    [MESSAGE_TERMINATE] = "terminate",
+    [MESSAGE_CALL_PORT] = "call_port",
+    [MESSAGE_READY] = "ready",
+    [MESSAGE_WORKER_TAKEN] = "worker_taken",
+    [MESSAGE_WORKER_RELEASE] = "worker_release",
+    [MESSAGE_PRIV_CALL_PORT] = "priv_call_port",
+    [MESSAGE_PRIV_CALL_END] = "priv_call_end",
+    [MESSAGE_DRAINED] = "drained",
+    [MESSAGE_LOG] = "log",
+    [MESSAGE_WORKER_CONFIG] = "worker_config",
+    [MESSAGE_OPENER_CONFIG] = "opener_config",
+    [MESSAGE_OPEN] = "open",
+    [MESSAGE_DOORBELL] = "doorbell",
+    [MESSAGE_PRIV_OPEN_SESSION] = "priv_open_session",
+    [MESSAGE_SESSION] = "session",
+    [MESSAGE_SESSION_ENDED] = "session_ended",
+};
+
+static const char *const role_names[ROLES] = {
+    [ROLE_SUPERVISOR] = "supervisor", [ROLE_MASTER] = "master", [ROLE_WORKER] = "worker",
+    [ROLE_OPENER] = "opener",         [ROLE_KEEPER] = "keeper",
+};
+
+/* Room for the descriptors of one message. */
+union control_buffer {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(MESSAGE_FDS_MAX * sizeof(int))];
+};
+
+int message_send(int channel, enum message_type type, const void *payload, size_t length,
+                 const int *fds, size_t count, int flags)
+{
+	if (length > MESSAGE_PAYLOAD_MAX || count > MESSAGE_FDS_MAX) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	struct message_header header = {
+	    .version = MESSAGE_VERSION,
+	    .type = type,
+	    .length = (uint32_t)length,
+	    .fds = (uint32_t)count,
+	};
+	struct iovec parts[2] = {
+	    {.iov_base = &header, .iov_len = sizeof(header)},
+	    {.iov_base = (void *)(uintptr_t)payload, .iov_len = length},
+	};
+	struct msghdr record = {.msg_iov = parts, .msg_iovlen = length > 0 ? 2 : 1};
+	union control_buffer control;
+
+	if (count > 0) {
+		memset(&control, 0, sizeof(control));
+		record.msg_control = control.bytes;
+		record.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&record);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(cmsg), fds, count * sizeof(int));
+	}
+	ssize_t sent;
+	do {
+		sent = sendmsg(channel, &record, flags | MSG_NOSIGNAL);
+	} while (sent < 0 && errno == EINTR);
+	if (sent < 0 && errno == ECONNRESET)
+		errno = EPIPE;
+	return sent < 0 ? -1 : 0;
+}
+
+/* Takes the descriptors out of RECORD into MESSAGE; returns their number. */
+static uint32_t take_descriptors(struct msghdr *record, struct message *message)
+{
+	uint32_t count = 0;
+
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(record); cmsg != NULL;
+	     cmsg = CMSG_NXTHDR(record, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		size_t here = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < here && count < MESSAGE_FDS_MAX; i++, count++)
+			memcpy(&message->fd[count], CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
+	}
+	return count;
+}
+
+int message_receive(int channel, struct message *message, int flags)
+{
+	struct iovec parts[2] = {
+	    {.iov_base = &message->header, .iov_len = sizeof(message->header)},
+	    {.iov_base = message->payload, .iov_len = sizeof(message->payload)},
+	};
+	union control_buffer control;
+	struct msghdr record = {
+	    .msg_iov = parts,
+	    .msg_iovlen = 2,
+	    .msg_control = control.bytes,
+	    .msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t got;
+
+	/* ECONNRESET says once that the other end left without reading everything;
+	   what it sent before is still there, and then comes the end. */
+	do {
+		got = recvmsg(channel, &record, flags | MSG_CMSG_CLOEXEC);
+	} while (got < 0 && (errno == EINTR || errno == ECONNRESET));
+	if (got <= 0)
+		return (int)got;
+
+	struct message_header *header = &message->header;
+	uint32_t count = take_descriptors(&record, message);
+	bool whole =
+	    (size_t)got >= sizeof(*header) && (record.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
+	if (!whole || header->version != MESSAGE_VERSION || header->fds != count ||
+	    header->length != (size_t)got - sizeof(*header)) {
+		header->fds = count;
+		message_discard(message);
+		errno = EBADMSG;
+		return -1;
+	}
+	return 1;
+}
+
+bool message_allowed(const struct message *message, enum role from, enum role to, unsigned phase)
+{
+	const struct message_header *header = &message->header;
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		const struct rule *rule = &rules[i];
+		if (header->type != rule->type || (rule->from & BIT(from)) == 0 ||
+		    (rule->to & BIT(to)) == 0)
+			continue;
+		return (rule->phases & phase) != 0 && header->length >= rule->payload_min &&
+		       header->length <= rule->payload_max && header->fds >= rule->fds_min &&
+		       header->fds <= rule->fds_max;
+	}
+	return false;
+}
+
+void message_discard(struct message *message)
+{
+	for (uint32_t i = 0; i < message->header.fds && i < MESSAGE_FDS_MAX; i++)
+		close(message->fd[i]);
+	message->header.fds = 0;
+}
+
+const char *message_name(uint32_t type)
+{
+	return type < MESSAGE_TYPES ? message_names[type] : "unknown";
+}
+
+const char *role_name(enum role role)
+{
+	return (unsigned)role < ROLES ? role_names[role] : "unknown";
+}
+
+int message_channel(int pair[2])
+{
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair);
+}

@@ -1,0 +1,246 @@
+/*
+ * The messages between calmd's processes: one format, one place that writes and
+ * reads it, one table of who may send what to whom and when.
+ *
+ * A channel is a SOCK_SEQPACKET Unix-domain socket pair. A message is a header
+ * and a payload struct, sent whole in one record, with up to MESSAGE_FDS_MAX
+ * descriptors. Payloads are host-order structs: both ends are the same build or
+ * check the version. Links libc only, since the workers use it.
+ *
+ * A request of an unprivileged process and its privileged answer are a pair by
+ * name: priv_X asks (in the asker), root_X does (in the privileged process).
+ */
+#ifndef DAEMON_MESSAGE_H
+#define DAEMON_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "stack/address.h"
+
+#define MESSAGE_VERSION     1u
+#define MESSAGE_PAYLOAD_MAX 8192u
+#define MESSAGE_FDS_MAX     10u
+
+/* Which process sends; each channel has exactly two of them as its ends. */
+enum role {
+	ROLE_SUPERVISOR,
+	ROLE_MASTER,
+	ROLE_WORKER,
+	ROLE_OPENER,
+	ROLE_KEEPER,
+	ROLES
+};
+
+/* How far the sender has come; it may only send what its phase allows. */
+enum phase {
+	PHASE_START = 1, /* until it has its configuration and has dropped its rights */
+	PHASE_RUN = 2,
+	PHASE_SESSION = 4, /* a worker with a session */
+	PHASE_END = 8,     /* told to terminate */
+};
+
+enum message_type {
+	MESSAGE_NONE = 0,
+
+	/* supervisor to master */
+	MESSAGE_MASTER_CONFIG, /* struct message_master_config; fds: chroot directory, table, route socket,
+	                           control listener, ICMPv4, ICMPv6 (not there on a host without IPv6) */
+	MESSAGE_LANES,         /* struct message_lanes; fds: SYN lane, data lane */
+	MESSAGE_LANES_CLOSE, /* struct message_lanes: close them */
+	MESSAGE_WORKER_ADD, /* struct message_worker; fds: channel to the worker, ring. To the opener
+	                           too, fds: channel to the worker */
+	MESSAGE_WORKER_GONE, /* struct message_worker_gone; to the opener too */
+	MESSAGE_TERMINATE,   /* no payload; to every role: end in order */
+	MESSAGE_CALL_PORT, /* struct message_call_port: the answer to priv_call_port, sent after its
+	                           MESSAGE_LANES */
+
+	/* master to supervisor */
+	MESSAGE_READY,        /* no payload; from worker and opener too: rights dropped, serving */
+	MESSAGE_WORKER_TAKEN, /* struct message_worker: it has a connection */
+	MESSAGE_WORKER_RELEASE, /* struct message_worker: its ring is no longer needed */
+	MESSAGE_PRIV_CALL_PORT, /* struct message_call_port: a guarded port and lanes, please */
+	MESSAGE_PRIV_CALL_END, /* struct message_call_port: the guard and lanes of that call can go */
+	MESSAGE_DRAINED,       /* no payload: every connection has ended */
+	MESSAGE_LOG,           /* struct message_log, text; from every role to the supervisor */
+
+	/* supervisor to worker; fds: chroot directory */
+	MESSAGE_WORKER_CONFIG, /* struct message_worker_config */
+	/* supervisor to opener */
+	MESSAGE_OPENER_CONFIG, /* struct message_opener_config */
+
+	/* master to worker */
+	MESSAGE_OPEN, /* struct message_open */
+	/* master and worker to each other */
+	MESSAGE_DOORBELL, /* no payload: look at the ring */
+
+	/* worker to opener, and its answer */
+	MESSAGE_PRIV_OPEN_SESSION, /* struct message_open_session */
+	MESSAGE_SESSION, /* struct message_session; fds when status is 0: pty, channel to the keeper */
+
+	/* keeper to worker */
+	MESSAGE_SESSION_ENDED, /* struct message_session_ended */
+
+	MESSAGE_TYPES
+};
+
+struct message_header {
+	uint32_t version; /* MESSAGE_VERSION */
+	uint32_t type;
+	uint32_t length; /* of the payload */
+	uint32_t fds;    /* descriptors that come with it */
+};
+
+/* A message as received. Descriptors belong to the receiver. */
+struct message {
+	struct message_header header;
+	int fd[MESSAGE_FDS_MAX];
+	/* aligned for any payload struct */
+	_Alignas(16) uint8_t payload[MESSAGE_PAYLOAD_MAX];
+};
+
+#define MESSAGE_LISTEN_MAX 16u
+
+/* What the master needs to know of the configuration. Times in microseconds. */
+struct message_master_config {
+	uint32_t uid, gid;
+	uint32_t listens;
+	struct endpoint listen[MESSAGE_LISTEN_MAX];
+	uint32_t max_connections;
+	uint32_t max_connections_per_source; /* 0: no limit */
+	uint32_t backlog;
+	uint32_t half_open;
+	uint32_t time_wait;
+	uint32_t busy;       /* enum stack_busy */
+	uint32_t congestion; /* enum congestion_algorithm */
+	uint32_t send_buffer;
+	uint32_t receive_buffer;
+	uint32_t min_spare_workers, max_spare_workers;
+	uint32_t log_level;
+	uint32_t supervisor_pid;
+	uint64_t msl_us;
+	uint64_t keepalive_us;    /* 0: off */
+	uint64_t user_timeout_us; /* 0: none */
+	uint64_t call_timeout_us;
+	uint32_t control_gid;      /* UINT32_MAX: none */
+	uint32_t control_read_gid; /* UINT32_MAX: none */
+	char busy_message[256];
+	char version[32];
+};
+
+/* Raw sockets for one listening endpoint, one address family, or one call. */
+struct message_lanes {
+	uint64_t call;    /* 0: for the listeners; else the call they serve */
+	uint32_t version; /* enum ip_version */
+	uint32_t reserved;
+};
+
+struct message_worker {
+	uint64_t worker; /* number, never used twice */
+	uint32_t pid;
+	uint32_t rx_size;
+	uint32_t tx_size;
+	uint32_t reserved;
+};
+
+struct message_worker_gone {
+	uint64_t worker;
+	int32_t status; /* as waitpid gives it */
+	uint32_t reserved;
+};
+
+struct message_worker_config {
+	uint32_t uid, gid;
+	uint32_t rx_size, tx_size;
+	uint64_t worker;
+	uint32_t log_level;
+	uint32_t reserved;
+};
+
+#define OPENER_ARGS_MAX  32u
+#define OPENER_ARGS_SIZE 2048u
+
+/* login's argv: count strings, each with its NUL, one behind the other. %h is not yet replaced. */
+struct message_opener_config {
+	uint32_t count;
+	uint32_t size;
+	uint32_t log_level;
+	char args[OPENER_ARGS_SIZE];
+};
+
+struct message_open {
+	uint64_t conn_id;
+	struct flow flow;
+};
+
+/* For MESSAGE_PRIV_CALL_PORT, MESSAGE_CALL_PORT and MESSAGE_PRIV_CALL_END. */
+struct message_call_port {
+	uint64_t call;         /* the master's number for this call, above 0 */
+	struct endpoint local; /* asked: address set; port 0: any free one; answered: the port */
+	struct endpoint peer;
+	int32_t error; /* answered: 0 or errno */
+	uint32_t reserved;
+};
+
+/* What a worker may ask of the opener: data about the terminal and the peer, no command. */
+struct message_open_session {
+	struct endpoint peer;
+	uint16_t rows, columns; /* 0: not known */
+	uint32_t speed;         /* bits a second; 0: not known */
+	char terminal[44];      /* [A-Za-z0-9+._-]{1,40} and NUL */
+};
+
+struct message_session {
+	int32_t error; /* 0 or errno */
+	uint32_t pid;  /* the keeper */
+};
+
+struct message_session_ended {
+	int32_t status; /* as waitpid gives it */
+};
+
+struct message_log {
+	uint32_t level; /* enum log_level */
+			/* then the text, without NUL */
+};
+
+/*
+ * Sends one message of TYPE with LENGTH bytes of payload and COUNT descriptors,
+ * which stay the caller's. Returns 0, or -1 with errno: EAGAIN when the channel
+ * is full and FLAGS has MSG_DONTWAIT, EPIPE when the other end is gone (never a
+ * signal), EMSGSIZE when LENGTH or COUNT is above its bound.
+ */
+int message_send(int channel, enum message_type type, const void *payload, size_t length,
+                 const int *fds, size_t count, int flags);
+
+/*
+ * Receives one message into *MESSAGE. FLAGS may have MSG_DONTWAIT. Returns 1
+ * for a message; 0 when the other end is gone; -1 with errno: EAGAIN for none
+ * there, EBADMSG for one that is truncated, of another version, with a length
+ * or number of descriptors that its header does not state (its descriptors are
+ * closed). Descriptors are close-on-exec.
+ */
+int message_receive(int channel, struct message *message, int flags);
+
+/*
+ * True when FROM may send this message to TO in PHASE (a bit set of enum phase)
+ * and its payload length and descriptors are as the table says. Anything else
+ * ends the sender: the caller logs message_name() and closes the channel.
+ */
+bool message_allowed(const struct message *message, enum role from, enum role to, unsigned phase);
+
+/* Closes the descriptors of a message that is not used. */
+void message_discard(struct message *message);
+
+/* The type's name for logs; "unknown" when out of range. */
+const char *message_name(uint32_t type);
+
+/* The role's name as in process titles and logs. */
+const char *role_name(enum role role);
+
+/* A connected pair of channels, close-on-exec. 0, or -1 with errno. */
+int message_channel(int pair[2]);
+
+#endif
