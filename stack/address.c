@@ -1,0 +1,48 @@
+/*
+ * What kind of address this is: any, unicast, and whose it counts as.
+ */
+#include "address.h"
+
+#define SOURCE_PREFIX_BYTES 8 /* a /64 */
+
+static bool all_bytes_are(const uint8_t *bytes, size_t length, uint8_t value)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (bytes[i] != value)
+			return false;
+	}
+	return true;
+}
+
+bool address_is_any(const struct ip_address *a)
+{
+	switch (a->version) {
+	case IP_V4:
+		return all_bytes_are(a->bytes, 4, 0);
+	case IP_V6:
+		return all_bytes_are(a->bytes, 16, 0);
+	default:
+		return true; /* IP_NONE stands for any, too */
+	}
+}
+
+bool address_is_unicast(const struct ip_address *a)
+{
+	if (address_is_any(a))
+		return false;
+	if (a->version == IP_V4)
+		return (a->bytes[0] & 0xf0) != 0xe0 && !all_bytes_are(a->bytes, 4, 0xff);
+	if (a->version == IP_V6)
+		return a->bytes[0] != 0xff;
+	return false;
+}
+
+struct ip_address address_source(const struct ip_address *a)
+{
+	struct ip_address source = *a;
+
+	if (a->version == IP_V6)
+		memset(source.bytes + SOURCE_PREFIX_BYTES, 0,
+		       sizeof(source.bytes) - SOURCE_PREFIX_BYTES);
+	return source;
+}
