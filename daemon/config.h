@@ -1,0 +1,77 @@
+/*
+ * The configuration: /etc/calmd.conf and the command line's -o, read by
+ * libconfuse, checked, and as a plain struct. calmd.conf(5) describes the keys.
+ */
+#ifndef DAEMON_CONFIG_H
+#define DAEMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "daemon/log.h"
+#include "daemon/message.h"
+
+#define CONFIG_NAME_MAX    33  /* of a user or group, with NUL */
+#define CONFIG_PATH_MAX    256 /* with NUL */
+#define CONFIG_SOCKET_MAX  108 /* struct sockaddr_un, with NUL */
+#define CONFIG_MESSAGE_MAX 200 /* of busy-message, with NUL */
+#define CONFIG_ERROR_MAX   512
+
+/* `quiet-time`: by the rules, never, or this many seconds. */
+enum config_quiet {
+	QUIET_AUTO,
+	QUIET_OFF,
+	QUIET_FIXED,
+};
+
+/* Times in microseconds, 0: off. Names that are not set are empty. */
+struct config {
+	struct endpoint listen[MESSAGE_LISTEN_MAX];
+	uint32_t listens;
+	char user[CONFIG_NAME_MAX];
+	char worker_user[CONFIG_NAME_MAX];
+	uint32_t max_connections;
+	uint32_t max_connections_per_source; /* 0: no limit */
+	uint32_t backlog;
+	uint32_t half_open;
+	uint32_t busy; /* enum stack_busy */
+	char busy_message[CONFIG_MESSAGE_MAX];
+	uint32_t min_spare_workers;
+	uint32_t max_spare_workers;
+	struct message_opener_config login; /* log_level is not set */
+	uint64_t keepalive_us;
+	uint64_t user_timeout_us;
+	uint64_t call_timeout_us;
+	uint64_t msl_us;
+	uint32_t quiet; /* enum config_quiet */
+	uint64_t quiet_us;
+	uint32_t congestion; /* enum congestion_algorithm */
+	uint32_t send_buffer;
+	uint32_t receive_buffer;
+	char control_socket[CONFIG_SOCKET_MAX];
+	char control_group[CONFIG_NAME_MAX];
+	char control_read_group[CONFIG_NAME_MAX];
+	char state_dir[CONFIG_PATH_MAX];
+	uint32_t log_level; /* enum log_level */
+};
+
+/* Where a configuration comes from. */
+struct config_source {
+	const char *file;             /* NULL: the defaults only */
+	bool optional;                /* a file that is not there is as good as empty */
+	const char *const *overrides; /* KEY=VALUE each */
+	unsigned override_count;
+};
+
+/*
+ * Reads and checks everything into *CONFIG. Returns 0, or -1 with one line in
+ * ERROR that names the file, the line and the key ("-o KEY" for an override).
+ */
+int config_load(const struct config_source *source, struct config *config,
+                char error[CONFIG_ERROR_MAX]);
+
+/* Writes CONFIG in the syntax of the file: reading that gives the same again. */
+void config_print(const struct config *config, FILE *out);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * The table of configuration keys. etc/calmd.conf shows the same defaults to
+ * people; a test compares the two.
+ */
+#include "daemon/config_keys.h"
+
+#include <string.h>
+
+#include "daemon/log.h"
+#include "stack/congestion.h"
+#include "stack/ring.h"
+#include "stack/stack.h"
+
+#define DAY (24u * 60 * 60)
+
+static const char *busy_choice(uint32_t index)
+{
+	static const char *const words[] = {
+		[STACK_BUSY_DROP] = "drop",
+		[STACK_BUSY_RESET] = "reset",
+		[STACK_BUSY_MESSAGE] = "message",
+	};
+
+	return index < sizeof(words) / sizeof(words[0]) ? words[index] : NULL;
+}
+
+static const char *congestion_choice(uint32_t index)
+{
+	const struct congestion congestion = {.algorithm = index};
+
+	return index < CONGESTION_ALGORITHMS ? congestion_ops(&congestion)->name : NULL;
+}
+
+static const char *log_level_choice(uint32_t index)
+{
+	static const char *const words[] = {
+		[LOG_LEVEL_ERROR] = "error",
+		[LOG_LEVEL_WARNING] = "warning",
+		[LOG_LEVEL_INFO] = "info",
+		[LOG_LEVEL_DEBUG] = "debug",
+	};
+
+	return index < sizeof(words) / sizeof(words[0]) ? words[index] : NULL;
+}
+
+#define AT(member)   .offset = offsetof(struct config, member)
+#define TEXT(member) AT(member), .size = sizeof(((struct config *)NULL)->member)
+
+const struct config_key config_keys[] = {
+	{"listen", "{\"127.0.0.1:23\", \"[::1]:23\"}", &config_endpoints, AT(listen)},
+	{"user", "_calmd", &config_name, TEXT(user), .min = 1},
+	{"worker-user", "_calmd-worker", &config_name, TEXT(worker_user), .min = 1},
+	{"max-connections", "250", &config_number, AT(max_connections), .min = 1, .max = 60000},
+	{"max-connections-per-source", "100", &config_number, AT(max_connections_per_source),
+         .max = 60000},
+	{"backlog", "64", &config_number, AT(backlog), .min = 1, .max = 60000},
+	{"half-open", "1024", &config_number, AT(half_open), .min = 1, .max = 1000000},
+	{"busy", "drop", &config_choice, AT(busy), .choice = busy_choice},
+	{"busy-message", "\"Too many connections. Please try again later.\"", &config_text,
+         TEXT(busy_message)},
+	{"min-spare-workers", "8", &config_number, AT(min_spare_workers), .min = 1, .max = 1000},
+	{"max-spare-workers", "24", &config_number, AT(max_spare_workers), .min = 1, .max = 1000},
+	{"login", "{\"login\", \"-p\", \"-h\", \"%h\"}", &config_arguments, AT(login)},
+	{"keepalive", "2h", &config_time, AT(keepalive_us), .min = 1, .max = 30 * DAY,
+         .zero = "off"},
+	{"user-timeout", "none", &config_time, AT(user_timeout_us), .min = 1, .max = 30 * DAY,
+         .zero = "none"},
+	{"call-timeout", "3m", &config_time, AT(call_timeout_us), .min = 1, .max = 3600},
+	{"msl", "30s", &config_time, AT(msl_us), .min = 1, .max = 600},
+	{"quiet-time", "auto", &config_quiet, .min = 1, .max = 3600},
+	{"congestion-control", "reno", &config_choice, AT(congestion), .choice = congestion_choice},
+	{"send-buffer", "1m", &config_size, AT(send_buffer), .min = RING_SIZE_MIN,
+         .max = RING_SIZE_MAX},
+	{"receive-buffer", "256k", &config_size, AT(receive_buffer), .min = RING_SIZE_MIN,
+         .max = RING_SIZE_MAX},
+	{"control-socket", "/run/calmd/control", &config_path, TEXT(control_socket)},
+	{"control-group", "\"\"", &config_name, TEXT(control_group)},
+	{"control-read-group", "\"\"", &config_name, TEXT(control_read_group)},
+	{"state-dir", "/var/lib/calmd", &config_path, TEXT(state_dir)},
+	{"log-level", "info", &config_choice, AT(log_level), .choice = log_level_choice},
+};
+
+const unsigned config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
+
+const struct config_key *config_key_find(const char *name)
+{
+	for (unsigned i = 0; i < config_key_count; i++) {
+		if (strcmp(config_keys[i].name, name) == 0)
+			return &config_keys[i];
+	}
+	return NULL;
+}
