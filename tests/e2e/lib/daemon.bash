@@ -1,0 +1,139 @@
+# calmd in the server's namespace, and calmctl to ask it. CALMD_DIR holds all that
+# belongs to one daemon: control socket, state, log; a test that needs a second
+# daemon sets it to another directory.
+# shellcheck shell=bash
+
+# The executables, from the build.
+calmd_path() {
+	echo "$CALMD_BUILDDIR/daemon/calmd"
+}
+
+set_calmd_dir() {
+	export CALMD_DIR=${CALMD_DIR:-$BATS_FILE_TMPDIR/calmd}
+	export CALMD_SOCKET=$CALMD_DIR/control CALMCTL=$CALMD_BUILDDIR/daemon/calmctl
+	mkdir -p "$CALMD_DIR"
+}
+
+# The options that every test's daemon gets; those of the test come after and win.
+default_options() {
+	printf '%s\n' -f /dev/null
+	printf -- '-o\n%s\n' \
+		"listen={\"$SERVER4:$PORT\", \"[$SERVER6]:$PORT\", \"127.0.0.1:$PORT\", \"[::1]:$PORT\"}" \
+		"control-socket=$CALMD_SOCKET" \
+		"state-dir=$CALMD_DIR/state" \
+		'login={"/bin/sh"}'
+	if ! getent passwd _calmd >/dev/null || ! getent passwd _calmd-worker >/dev/null; then
+		printf -- '-o\n%s\n' user=nobody worker-user=daemon
+	fi
+}
+
+# launch_calmd [-o KEY=VALUE]...: starts it and does not wait.
+launch_calmd() {
+	local defaults
+	set_calmd_dir
+	mkdir -p "$CALMD_DIR/state"
+	rm -f "$CALMD_DIR/pid" "$CALMD_DIR/ended"
+	mapfile -t defaults < <(default_options)
+	ip netns exec "$SERVER_NS" "$E2E/watch.py" run "$CALMD_DIR" \
+		"$(calmd_path)" "${defaults[@]}" "$@" \
+		>>"$CALMD_DIR/log" 2>&1 </dev/null 3>&- 4>&- &
+	echo $! >"$CALMD_DIR/watcher"
+	disown
+	wait_for 5 test -e "$CALMD_DIR/pid"
+}
+
+# start_calmd [-o KEY=VALUE]...: starts it and waits until calmctl gets an answer.
+start_calmd() {
+	launch_calmd "$@"
+	if ! wait_for "${START_SECONDS:-10}" calmd_answers_or_ended || calmd_ended; then
+		show_calmd_log
+		fail "calmd did not start: $(cat "$CALMD_DIR/ended" 2>/dev/null)"
+	fi
+}
+
+calmd_ended() {
+	[ -e "$CALMD_DIR/ended" ]
+}
+
+calmd_answers_or_ended() {
+	calmd_ended || ctl status
+}
+
+calmd_pid() {
+	cat "$CALMD_DIR/pid"
+}
+
+# calmd_processes: a line for each process of the daemon and of its sessions: pid and command.
+calmd_processes() {
+	local watcher
+	[ -e "$CALMD_DIR/watcher" ] || return 0
+	watcher=$(<"$CALMD_DIR/watcher")
+	"$E2E/watch.py" list "$watcher"
+}
+
+# no_process_left: whether the daemon and all it ever started are gone.
+no_process_left() {
+	local left
+	left=$(calmd_processes)
+	[ -z "$left" ] || fail "processes are left: $left"
+}
+
+# wait_calmd_end SECONDS [WANTED]: until it has ended by itself or by a signal sent to it; checks
+# how ("exit 0") and that no process of it is left.
+wait_calmd_end() {
+	wait_for "$1" calmd_ended
+	assert_equal "end of calmd" "$(<"$CALMD_DIR/ended")" "${2:-exit 0}"
+	wait_for 5 no_process_left
+}
+
+# stop_calmd [SECONDS]: SIGTERM; fails unless it ends with status 0 and leaves no process.
+stop_calmd() {
+	kill -TERM "$(calmd_pid)"
+	wait_calmd_end "${1:-10}"
+}
+
+# remove_calmd: whatever is left of it, killed; its state forgotten. For teardown.
+remove_calmd() {
+	[ -n "${CALMD_DIR:-}" ] || set_calmd_dir
+	if [ -e "$CALMD_DIR/watcher" ]; then
+		kill -TERM "$(<"$CALMD_DIR/watcher")" 2>/dev/null || true
+		wait_for 10 watcher_ended
+		rm "$CALMD_DIR/watcher"
+	fi
+	rm -rf "$CALMD_DIR/state" "$CALMD_DIR/control"
+}
+
+watcher_ended() {
+	! kill -0 "$(<"$CALMD_DIR/watcher")"
+}
+
+show_calmd_log() {
+	local log=${CALMD_DIR:-$BATS_FILE_TMPDIR/calmd}/log
+	[ -e "$log" ] || return 0
+	echo "--- the end of calmd's log:" >&2
+	tail -n 60 "$log" >&2
+}
+
+# ctl ARGUMENT...: calmctl on this daemon.
+ctl() {
+	"$CALMCTL" -s "$CALMD_SOCKET" "$@"
+}
+
+# ctl_get PATH COMMAND...: one value of calmctl's JSON, such as: ctl_get 0.state list
+ctl_get() {
+	local path=$1
+	shift
+	ctl --json "$@" | json_get "$path"
+}
+
+# ctl_is PATH VALUE COMMAND...: whether it is VALUE; for wait_for.
+ctl_is() {
+	local path=$1 value=$2
+	shift 2
+	assert_equal "$path of $*" "$(ctl_get "$path" "$@")" "$value"
+}
+
+# connections_are N: whether calmctl lists N connections.
+connections_are() {
+	assert_equal connections "$(ctl --json list | python3 -c 'import json, sys; print(len(json.load(sys.stdin)))')" "$1"
+}
