@@ -10,7 +10,7 @@
 #define INITIAL_WINDOW_BYTES 14600
 
 static const struct congestion_ops *const algorithms[CONGESTION_ALGORITHMS] = {
-    [CONGESTION_RENO] = &congestion_reno,
+	[CONGESTION_RENO] = &congestion_reno,
 };
 
 const struct congestion_ops *congestion_ops(const struct congestion *cc)

@@ -48,8 +48,8 @@ void rtt_sample(struct rtt *rtt, uint64_t sample_us)
 		rtt->srtt_us = sample_us;
 		rtt->rttvar_us = sample_us / 2;
 	} else {
-		uint64_t deviation =
-		    sample_us > rtt->srtt_us ? sample_us - rtt->srtt_us : rtt->srtt_us - sample_us;
+		uint64_t deviation = sample_us > rtt->srtt_us ? sample_us - rtt->srtt_us
+		                                              : rtt->srtt_us - sample_us;
 
 		/* The variance first, with the old SRTT (2.3). */
 		rtt->rttvar_us = ((GAIN_RTTVAR - 1) * rtt->rttvar_us + deviation) / GAIN_RTTVAR;

@@ -50,10 +50,10 @@ uint64_t siphash(const uint8_t key[SIPHASH_KEY_BYTES], const void *data, size_t 
 	const uint8_t *bytes = data;
 	uint64_t k0 = get_little(key, 8), k1 = get_little(key + 8, 8);
 	struct state s = {
-	    .v0 = k0 ^ 0x736f6d6570736575, /* "somepseudorandomlygeneratedbytes" */
-	    .v1 = k1 ^ 0x646f72616e646f6d,
-	    .v2 = k0 ^ 0x6c7967656e657261,
-	    .v3 = k1 ^ 0x7465646279746573,
+		.v0 = k0 ^ 0x736f6d6570736575, /* "somepseudorandomlygeneratedbytes" */
+		.v1 = k1 ^ 0x646f72616e646f6d,
+		.v2 = k0 ^ 0x6c7967656e657261,
+		.v3 = k1 ^ 0x7465646279746573,
 	};
 	size_t whole = length & ~(size_t)7;
 

@@ -41,8 +41,8 @@ static void one_set_bit_makes_an_address_not_any(void **state)
 static void hosts_and_loopback_are_unicast(void **state)
 {
 	struct ip_address hosts[] = {
-	    v4(127, 0, 0, 1), v4(192, 0, 2, 1), v4(223, 255, 255, 255), v4(240, 0, 0, 1),
-	    v6(0, 0, 1),      v6(0x20, 1, 1),   v4(255, 255, 255, 254), v6(0xfe, 0, 1)};
+		v4(127, 0, 0, 1), v4(192, 0, 2, 1), v4(223, 255, 255, 255), v4(240, 0, 0, 1),
+		v6(0, 0, 1),      v6(0x20, 1, 1),   v4(255, 255, 255, 254), v6(0xfe, 0, 1)};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
@@ -102,13 +102,13 @@ static void flows_are_equal_only_in_all_four_parts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(zero_addresses_and_none_are_any),
-	    cmocka_unit_test(one_set_bit_makes_an_address_not_any),
-	    cmocka_unit_test(hosts_and_loopback_are_unicast),
-	    cmocka_unit_test(any_multicast_and_broadcast_are_not_unicast),
-	    cmocka_unit_test(the_source_of_an_ipv4_address_is_the_address),
-	    cmocka_unit_test(the_source_of_an_ipv6_address_is_its_64),
-	    cmocka_unit_test(flows_are_equal_only_in_all_four_parts),
+		cmocka_unit_test(zero_addresses_and_none_are_any),
+		cmocka_unit_test(one_set_bit_makes_an_address_not_any),
+		cmocka_unit_test(hosts_and_loopback_are_unicast),
+		cmocka_unit_test(any_multicast_and_broadcast_are_not_unicast),
+		cmocka_unit_test(the_source_of_an_ipv4_address_is_the_address),
+		cmocka_unit_test(the_source_of_an_ipv6_address_is_its_64),
+		cmocka_unit_test(flows_are_equal_only_in_all_four_parts),
 	};
 
 	return cmocka_run_group_tests_name("address", tests, NULL, NULL);

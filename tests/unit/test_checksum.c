@@ -230,15 +230,15 @@ static void the_complement_of_the_pseudo_header_is_not(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(the_example_of_rfc_1071_gives_ddf2),
-	    cmocka_unit_test(any_bytes_at_any_address_sum_as_the_naive_way),
-	    cmocka_unit_test(even_pieces_and_an_odd_last_one_sum_as_the_whole),
-	    cmocka_unit_test(carries_out_of_64_bits_come_around),
-	    cmocka_unit_test(the_pseudo_header_sums_as_drawn_in_the_rfcs),
-	    cmocka_unit_test(a_checksum_that_was_written_verifies),
-	    cmocka_unit_test(one_flipped_bit_anywhere_is_noticed),
-	    cmocka_unit_test(the_sum_of_the_pseudo_header_alone_is_accepted),
-	    cmocka_unit_test(the_complement_of_the_pseudo_header_is_not),
+		cmocka_unit_test(the_example_of_rfc_1071_gives_ddf2),
+		cmocka_unit_test(any_bytes_at_any_address_sum_as_the_naive_way),
+		cmocka_unit_test(even_pieces_and_an_odd_last_one_sum_as_the_whole),
+		cmocka_unit_test(carries_out_of_64_bits_come_around),
+		cmocka_unit_test(the_pseudo_header_sums_as_drawn_in_the_rfcs),
+		cmocka_unit_test(a_checksum_that_was_written_verifies),
+		cmocka_unit_test(one_flipped_bit_anywhere_is_noticed),
+		cmocka_unit_test(the_sum_of_the_pseudo_header_alone_is_accepted),
+		cmocka_unit_test(the_complement_of_the_pseudo_header_is_not),
 	};
 
 	return cmocka_run_group_tests_name("checksum", tests, NULL, NULL);

@@ -133,12 +133,12 @@ static void any_sequence_of_calls_agrees_with_a_walk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(what_was_added_is_found_and_nothing_else),
-	    cmocka_unit_test(removing_takes_out_one_slot_and_only_once),
-	    cmocka_unit_test(removing_works_after_the_flow_is_gone),
-	    cmocka_unit_test(adding_twice_moves_the_slot_to_its_flow_of_now),
-	    cmocka_unit_test(slots_out_of_range_are_ignored),
-	    cmocka_unit_test(any_sequence_of_calls_agrees_with_a_walk),
+		cmocka_unit_test(what_was_added_is_found_and_nothing_else),
+		cmocka_unit_test(removing_takes_out_one_slot_and_only_once),
+		cmocka_unit_test(removing_works_after_the_flow_is_gone),
+		cmocka_unit_test(adding_twice_moves_the_slot_to_its_flow_of_now),
+		cmocka_unit_test(slots_out_of_range_are_ignored),
+		cmocka_unit_test(any_sequence_of_calls_agrees_with_a_walk),
 	};
 
 	return cmocka_run_group_tests_name("lookup", tests, NULL, NULL);

@@ -10,9 +10,9 @@ static void known_inputs_give_known_hashes(void **state)
 		size_t length;
 		uint64_t hash;
 	} vectors[] = {
-	    {0, 0x726fdb47dd0e0e31},  {1, 0x74f839c593dc67fd},  {7, 0xab0200f58b01d137},
-	    {8, 0x93f5f5799a932462},  {15, 0xa129ca6149be45e5}, {16, 0x3f2acc7f57c29bdb},
-	    {48, 0xe612a3cb9ecba951}, {63, 0x958a324ceb064572},
+		{0, 0x726fdb47dd0e0e31},  {1, 0x74f839c593dc67fd},  {7, 0xab0200f58b01d137},
+		{8, 0x93f5f5799a932462},  {15, 0xa129ca6149be45e5}, {16, 0x3f2acc7f57c29bdb},
+		{48, 0xe612a3cb9ecba951}, {63, 0x958a324ceb064572},
 	};
 	uint8_t key[SIPHASH_KEY_BYTES], bytes[64];
 
@@ -54,8 +54,8 @@ static void every_bit_of_key_and_data_changes_the_hash(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(known_inputs_give_known_hashes),
-	    cmocka_unit_test(every_bit_of_key_and_data_changes_the_hash),
+		cmocka_unit_test(known_inputs_give_known_hashes),
+		cmocka_unit_test(every_bit_of_key_and_data_changes_the_hash),
 	};
 
 	return cmocka_run_group_tests_name("siphash", tests, NULL, NULL);

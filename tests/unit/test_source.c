@@ -109,11 +109,11 @@ static void any_sequence_of_calls_agrees_with_plain_counters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(connections_of_a_source_are_counted),
-	    cmocka_unit_test(hosts_of_one_ipv6_64_count_together),
-	    cmocka_unit_test(a_full_table_counts_known_sources_and_no_new_ones),
-	    cmocka_unit_test(a_table_for_none_counts_none),
-	    cmocka_unit_test(any_sequence_of_calls_agrees_with_plain_counters),
+		cmocka_unit_test(connections_of_a_source_are_counted),
+		cmocka_unit_test(hosts_of_one_ipv6_64_count_together),
+		cmocka_unit_test(a_full_table_counts_known_sources_and_no_new_ones),
+		cmocka_unit_test(a_table_for_none_counts_none),
+		cmocka_unit_test(any_sequence_of_calls_agrees_with_plain_counters),
 	};
 
 	return cmocka_run_group_tests_name("source", tests, NULL, NULL);

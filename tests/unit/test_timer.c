@@ -128,12 +128,12 @@ static void any_sequence_of_calls_agrees_with_a_plain_array(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_new_heap_has_no_deadline),
-	    cmocka_unit_test(deadlines_come_out_in_order),
-	    cmocka_unit_test(a_deadline_comes_out_at_its_time_and_not_before),
-	    cmocka_unit_test(setting_again_replaces_and_never_clears),
-	    cmocka_unit_test(a_slot_out_of_range_is_ignored),
-	    cmocka_unit_test(any_sequence_of_calls_agrees_with_a_plain_array),
+		cmocka_unit_test(a_new_heap_has_no_deadline),
+		cmocka_unit_test(deadlines_come_out_in_order),
+		cmocka_unit_test(a_deadline_comes_out_at_its_time_and_not_before),
+		cmocka_unit_test(setting_again_replaces_and_never_clears),
+		cmocka_unit_test(a_slot_out_of_range_is_ignored),
+		cmocka_unit_test(any_sequence_of_calls_agrees_with_a_plain_array),
 	};
 
 	return cmocka_run_group_tests_name("timer", tests, NULL, NULL);
