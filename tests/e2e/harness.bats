@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031 # tests set what only they use
 # The tools that the end-to-end tests are built on, tried against the kernel's own TCP and against
 # small stand-ins, so that a failure of theirs is not taken for one of calmd. Needs root.
 
@@ -196,4 +197,49 @@ peer_talks_to_echo() {
 
 two_processes() {
 	[ "$(calmd_processes | wc -l)" -eq 2 ]
+}
+
+# stand_in [SCRIPT]: a build directory whose calmd runs SCRIPT, and whose calmctl answers as soon as
+# there is a control file.
+stand_in() {
+	export CALMD_BUILDDIR=$BATS_TEST_TMPDIR/build CALMD_DIR=$BATS_TEST_TMPDIR/calmd
+	mkdir -p "$CALMD_BUILDDIR/daemon"
+	printf '#!/bin/sh\n%s\n' "$1" >"$CALMD_BUILDDIR/daemon/calmd"
+	# shellcheck disable=SC2016
+	printf '#!/bin/sh\n[ -e "$2" ] && echo %s\n' "'{\"quiet\": {\"left_s\": 3}}'" >"$CALMD_BUILDDIR/daemon/calmctl"
+	chmod +x "$CALMD_BUILDDIR"/daemon/*
+}
+
+# shellcheck disable=SC2016
+@test "a daemon is started, asked and stopped" {
+	stand_in 'trap "exit 0" TERM; echo "$@"; touch "$CALMD_DIR/control"; while :; do sleep 0.01; done'
+	start_calmd -o msl=1s
+	assert_match options "$(<"$CALMD_DIR/log")" "control-socket=$CALMD_DIR/control .*-o msl=1s\$"
+	assert_equal left_s "$(ctl_get quiet.left_s status)" 3
+	wait_for 1 ctl_is quiet.left_s 3 status
+	run ! wait_for 1 ctl_is quiet.left_s 4 status
+	stop_calmd
+	remove_calmd
+}
+
+@test "a daemon that ends at its start, ends badly or leaves a process is noticed" {
+	stand_in 'echo "no good" >&2; exit 1'
+	run -1 start_calmd
+	assert_match message "$output" 'no good.*calmd did not start: exit 1'
+	wait_calmd_end 1 'exit 1'
+	remove_calmd
+
+	# shellcheck disable=SC2016
+	stand_in 'trap "exit 3" TERM; touch "$CALMD_DIR/control"; while :; do sleep 0.01; done'
+	start_calmd
+	run -1 stop_calmd
+	assert_match message "$output" "have 'exit 3', want 'exit 0'"
+	remove_calmd
+
+	# shellcheck disable=SC2016
+	stand_in 'trap "exit 0" TERM; setsid -f sleep 1000; touch "$CALMD_DIR/control"; while :; do sleep 0.01; done'
+	start_calmd
+	run -1 stop_calmd
+	assert_match message "$output" 'processes are left: [0-9]* sleep 1000'
+	remove_calmd
 }

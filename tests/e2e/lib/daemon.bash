@@ -81,9 +81,9 @@ no_process_left() {
 # wait_calmd_end SECONDS [WANTED]: until it has ended by itself or by a signal sent to it; checks
 # how ("exit 0") and that no process of it is left.
 wait_calmd_end() {
-	wait_for "$1" calmd_ended
-	assert_equal "end of calmd" "$(<"$CALMD_DIR/ended")" "${2:-exit 0}"
-	wait_for 5 no_process_left
+	wait_for "$1" calmd_ended &&
+		assert_equal "end of calmd" "$(<"$CALMD_DIR/ended")" "${2:-exit 0}" &&
+		wait_for 5 no_process_left
 }
 
 # stop_calmd [SECONDS]: SIGTERM; fails unless it ends with status 0 and leaves no process.

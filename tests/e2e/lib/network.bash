@@ -88,7 +88,7 @@ start_wire() {
 	export WIRE_SERVER4=10.77.0.1 WIRE_SERVER6=fd77::1
 	export WIRE_CLIENT4=10.77.0.2 WIRE_CLIENT6=fd77::2
 	start_background wire "$CALMD_BUILDDIR/tests/wire/wire" "$@" "$SERVER_NS" "$CLIENT_NS"
-	wait_for 5 grep -q '^wire ready' "$BATS_FILE_TMPDIR/wire.out"
+	wait_for 5 grep -q '^wire ready' "$BATS_FILE_TMPDIR/wire.out" || return 1
 	cat "$BATS_FILE_TMPDIR/wire.out"
 }
 

@@ -25,7 +25,7 @@ capture_stop() {
 		esac
 		[ "$1" != lo ] || other=127.0.0.1
 		echo "$2" >"/dev/udp/$other/9"' mark "$device" "$mark"
-	wait_for 10 grep -qa "$mark" "$BATS_FILE_TMPDIR/$name.pcap"
+	wait_for 10 grep -qa "$mark" "$BATS_FILE_TMPDIR/$name.pcap" || return 1
 	stop_background "capture-$name"
 }
 
