@@ -1,0 +1,178 @@
+/*
+ * The entries of the connection table: connections, half-open connections and
+ * TIME-WAIT pairs. They hold no pointers, so that a new master can map the same
+ * memory and go on; what can be derived from them is in engine.h instead.
+ */
+#ifndef STACK_CONN_H
+#define STACK_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "address.h"
+#include "congestion.h"
+#include "reassembly.h"
+#include "rtt.h"
+#include "state.h"
+#include "stats.h"
+
+#define CONN_HISTORY 12
+/* Data that arrives before a worker takes over: also the window we offer until then. */
+#define CONN_EARLY_BYTES 4096u
+#define CONN_NO_WORKER   UINT32_MAX
+
+/* The states an entry has been in, oldest first; the last move is kept when it is full. */
+struct conn_history {
+	uint32_t count;
+	uint8_t state[CONN_HISTORY];
+	uint64_t time_us[CONN_HISTORY];
+};
+
+/* What every kind of entry begins with. */
+struct conn_identity {
+	uint64_t id; /* 0: the slot is free */
+	struct flow flow;
+	uint32_t ifindex; /* by which the peer is reached; 0 unknown */
+	uint32_t mtu;     /* of that interface */
+	uint64_t created_us;
+	struct conn_history history;
+};
+
+/* The timers of a connection (RFC 9293, 3.8). */
+enum conn_timer {
+	CONN_TIMER_RETRANSMIT, /* RFC 6298; SYNs and FINs too */
+	CONN_TIMER_PERSIST,    /* zero-window probes */
+	CONN_TIMER_DELAYED_ACK,
+	CONN_TIMER_KEEPALIVE,
+	CONN_TIMER_END, /* SYN-SENT gives up; FIN-WAIT-2 without a user ends */
+	CONN_TIMERS
+};
+
+/* struct conn, flags */
+#define CONN_PASSIVE      0x0001u  /* came from LISTEN */
+#define CONN_TIMESTAMPS   0x0002u  /* both sides offered them (RFC 7323) */
+#define CONN_SACK         0x0004u  /* both sides permitted it (RFC 2018) */
+#define CONN_SCALING      0x0008u  /* both sides offered window scaling */
+#define CONN_WAITING      0x0010u  /* in the accept queue */
+#define CONN_BUSY         0x0020u  /* gets the busy message, never a worker */
+#define CONN_WORKER_GONE  0x0040u  /* had a worker, whose process has ended */
+#define CONN_FIN_QUEUED   0x0080u  /* the user has closed: FIN behind tx_head */
+#define CONN_FIN_SENT     0x0100u  /* ... and it is counted in snd_nxt */
+#define CONN_FIN_RECEIVED 0x0200u  /* peer_fin is valid; not yet reached by rcv_nxt */
+#define CONN_SYN_ACKED    0x0400u  /* our SYN is acknowledged: snd_una is past it */
+#define CONN_ACK_NOW      0x0800u  /* an ACK is owed at once */
+#define CONN_ACK_DELAYED  0x1000u  /* an ACK is owed, later will do */
+#define CONN_URGENT_OUT   0x2000u  /* snd_up is valid and not yet acknowledged */
+#define CONN_URGENT_IN    0x4000u  /* rcv_up is valid */
+#define CONN_RTT_TIMING   0x8000u  /* rtt_seq is being timed */
+#define CONN_COUNTED      0x10000u /* counted for its source */
+#define CONN_PROBING      0x20000u /* the byte at snd_una went out against a shut window */
+#define CONN_SYN_OWED     0x40000u /* SYN or SYN-ACK must be sent (again) */
+
+/* Loss recovery (RFC 5681, 6582, 6675), see recovery.c. */
+enum recovery_phase {
+	RECOVERY_OPEN,    /* nothing known to be lost */
+	RECOVERY_FAST,    /* fast recovery, until snd_una reaches recover */
+	RECOVERY_TIMEOUT, /* after a time-out, until snd_una reaches recover */
+};
+
+struct conn {
+	struct conn_identity identity;
+	uint32_t state;       /* enum tcp_state; changed by conn_move() alone */
+	uint32_t flags;       /* CONN_... */
+	uint32_t worker;      /* CONN_NO_WORKER, or as given to stack_attach() */
+	uint32_t early_bytes; /* in this slot's early buffer */
+
+	/* send sequence variables (RFC 9293, 3.3.1) */
+	uint32_t iss;
+	uint32_t snd_una;
+	uint32_t snd_nxt; /* never moves back: what is sent again is recovery's */
+	uint32_t snd_wnd; /* scaled */
+	uint32_t snd_wl1;
+	uint32_t snd_wl2;
+	uint32_t snd_up; /* the octet after the urgent one */
+	uint32_t max_snd_wnd;
+	uint32_t snd_mss;  /* payload of a full segment, options taken off */
+	uint32_t peer_mss; /* the peer's option, or the default */
+	uint64_t tx_una;   /* stream offset of snd_una */
+	uint64_t tx_head;  /* stream offset behind the last byte written, as checked */
+
+	/* receive sequence variables */
+	uint32_t irs;
+	uint32_t rcv_nxt;
+	uint32_t rcv_adv; /* right edge of the window advertised: never moves back */
+	uint32_t rcv_up;
+	uint32_t peer_fin; /* sequence number of the peer's FIN */
+	uint32_t last_ack_sent;
+	uint32_t rcv_mss;     /* the largest payload seen */
+	uint32_t rcv_unacked; /* payload bytes since the last ACK went out */
+	uint64_t rx_head;     /* stream offset of rcv_nxt */
+	uint64_t rx_tail;     /* what the worker has taken, as checked */
+
+	/* options */
+	uint8_t snd_wscale;
+	uint8_t rcv_wscale;
+	uint16_t reserved;
+	uint32_t ts_offset; /* added to our clock */
+	uint32_t ts_recent;
+	uint64_t ts_recent_us; /* when it was taken in */
+
+	/* round trip */
+	struct rtt rtt;
+	uint32_t rtt_seq; /* the ACK that covers this ends the measurement */
+	uint32_t reserved2;
+	uint64_t rtt_start_us;
+
+	/* loss recovery and congestion control */
+	struct congestion congestion;
+	uint32_t recovery;   /* enum recovery_phase */
+	uint32_t recover;    /* snd_nxt when recovery began */
+	uint32_t high_rxt;   /* holes below this have been sent again */
+	uint32_t lost_below; /* all that is not covered below this counts as lost */
+	uint32_t dup_acks;
+	uint32_t retransmits; /* of snd_una in a row, by the timer */
+	uint32_t probes;      /* keepalive probes without an answer */
+	uint32_t persist_shift;
+
+	uint64_t timer_us[CONN_TIMERS]; /* TIMER_NEVER: not running */
+	uint64_t established_us;
+	uint64_t last_in_us;       /* when the last acceptable segment came */
+	uint64_t last_data_us;     /* when we last sent data */
+	uint64_t unacked_since_us; /* when snd_una last moved or data went out on an empty pipe */
+
+	struct conn_counters counters;
+};
+
+/* A SYN has come and been answered: SYN-RECEIVED, passive (RFC 4987's SYN cache). */
+struct half_open {
+	struct conn_identity identity;
+	uint32_t iss;
+	uint32_t irs;
+	uint32_t ts_recent;
+	uint32_t ts_offset;
+	uint32_t window; /* the peer's, from its SYN: not scaled */
+	uint32_t flags;  /* CONN_TIMESTAMPS, CONN_SACK, CONN_SCALING, CONN_BUSY */
+	uint16_t peer_mss;
+	uint8_t snd_wscale;
+	uint8_t retransmits;
+	uint32_t reserved;
+	uint64_t deadline_us;
+};
+
+/* What is left of a connection for 2 MSL (RFC 9293, 3.6.1). */
+struct time_wait {
+	struct conn_identity identity;
+	uint32_t snd_nxt;
+	uint32_t rcv_nxt;
+	uint32_t rcv_wnd;
+	uint32_t ts_recent;
+	uint32_t ts_offset;
+	uint32_t flags; /* CONN_TIMESTAMPS, CONN_PASSIVE */
+	uint8_t rcv_wscale;
+	uint8_t reserved[7];
+	uint64_t deadline_us;
+	uint64_t established_us;
+	struct conn_counters counters;
+};
+
+#endif

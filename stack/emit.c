@@ -1,0 +1,257 @@
+/*
+ * Building packets into the batch: the segments of a connection, of half-open and
+ * TIME-WAIT entries, and RSTs for segments that belong to nobody. Headers are
+ * built here; payload stays in the ring and is only pointed to.
+ */
+#include "engine.h"
+
+#include <string.h>
+
+#include "checksum.h"
+
+/* Headroom that emit_segment() leaves for what must not be lost to a full batch. */
+#define BATCH_RESERVE 16u
+
+uint32_t mss_for_mtu(const struct ip_address *address, uint32_t mtu)
+{
+	bool v6 = address->version == IP_V6;
+	uint32_t headers = address_ip_header(address) + TCP_HEADER_MIN;
+	uint32_t least = v6 ? MSS_DEFAULT_V6 : 64;
+
+	if (mtu == 0)
+		mtu = v6 ? 1280 : 1500;
+	if (mtu > 65535)
+		mtu = 65535; /* the largest packet there is without jumbograms */
+	return mtu > headers + least ? mtu - headers : least;
+}
+
+uint8_t window_scale_for(uint32_t buffer)
+{
+	uint8_t scale = 0;
+
+	while (scale < WINDOW_SCALE_MAX && (buffer >> scale) > 65535)
+		scale++;
+	return scale;
+}
+
+/* Puts the packet for *SEG into the batch. The caller has made sure that there is room. */
+static void emit_packet(struct stack *s, const struct flow *flow, uint32_t ifindex,
+                        struct segment *seg)
+{
+	struct packet_out *packet = &s->batch[s->batch_count++];
+	const struct ip_address *src = &flow->local.address;
+	const struct ip_address *dst = &flow->peer.address;
+	size_t ip_length, tcp_length;
+	uint16_t checksum;
+	uint8_t *tcp;
+
+	seg->src_port = flow->local.port;
+	seg->dst_port = flow->peer.port;
+	tcp_length = segment_header_length(seg);
+	ip_length = ip_build(packet->header, src, dst, 0, tcp_length + seg->data_length);
+	tcp = packet->header + ip_length;
+	(void)segment_build(tcp, seg);
+	checksum = checksum_tcp(src, dst, tcp, tcp_length, seg->data, seg->data_length);
+	memcpy(tcp + 16, &checksum, sizeof(checksum));
+	packet->src = *src;
+	packet->dst = *dst;
+	packet->ifindex = ifindex;
+	packet->header_length = (uint32_t)(ip_length + tcp_length);
+	packet->data = seg->data;
+	packet->data_length = seg->data_length;
+	s->stats.out_segs++;
+	if (seg->flags & TCP_RST)
+		s->stats.out_rsts++;
+}
+
+/* The batch that was handed over is done with as soon as the next packet is made. */
+static bool emit_room(struct stack *s, size_t reserve)
+{
+	if (s->batch_taken) {
+		s->batch_count = 0;
+		s->batch_taken = false;
+	}
+	if (s->batch_count + reserve < STACK_BATCH)
+		return true;
+	if (reserve == 0)
+		s->stats.out_full++;
+	return false;
+}
+
+/* ---- segments of a connection ---- */
+
+static void emit_syn_options(const struct conn *c, struct segment *seg)
+{
+	seg->has_mss = true;
+	seg->mss = (uint16_t)mss_for_mtu(&c->identity.flow.peer.address, c->identity.mtu);
+	seg->sack_permitted = (c->flags & CONN_SACK) != 0;
+	if (c->flags & CONN_SCALING) {
+		seg->has_window_scale = true;
+		seg->window_scale = c->rcv_wscale;
+	}
+}
+
+static void emit_timestamps(struct segment *seg, uint32_t offset, uint32_t recent, uint64_t now_us)
+{
+	seg->has_timestamps = true;
+	seg->ts_value = timestamp_now(offset, now_us);
+	seg->ts_echo = recent;
+}
+
+/* SACK blocks, as many as fit beside the timestamps and into the packet. */
+static void emit_sack(const struct stack *s, uint32_t slot, struct segment *seg)
+{
+	const struct conn *c = slot_conn(s, slot);
+	const struct reassembly *reassembly = &s->table.reassembly[slot];
+	unsigned most = (c->flags & CONN_TIMESTAMPS) ? 3 : 4;
+	uint32_t room = c->snd_mss > seg->data_length ? c->snd_mss - seg->data_length : 0;
+
+	if (!(c->flags & CONN_SACK) || reassembly->count == 0)
+		return;
+	while (seg->data_length > 0 && most > 0 && 4 + 8 * most > room)
+		most--;
+	seg->sack_count = (uint8_t)reassembly_sack(reassembly, seg->sack, most);
+}
+
+/* Advertises the window and remembers its edge; everything owed is acknowledged by this. */
+static void emit_acknowledge(struct stack *s, uint32_t slot, struct segment *seg)
+{
+	struct conn *c = event_conn(s, slot);
+	uint32_t window = output_window(s, slot);
+	uint8_t scale = (seg->flags & TCP_SYN) ? 0 : c->rcv_wscale;
+
+	if ((window >> scale) > 65535)
+		window = 65535u << scale;
+	seg->window = (uint16_t)(window >> scale);
+	if (!(seg->flags & TCP_ACK))
+		return;
+	c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + ((uint32_t)seg->window << scale));
+	seg->ack = c->rcv_nxt;
+	c->last_ack_sent = c->rcv_nxt;
+	c->rcv_unacked = 0;
+	c->flags &= ~(CONN_ACK_NOW | CONN_ACK_DELAYED);
+	conn_timer_stop(s, slot, CONN_TIMER_DELAYED_ACK);
+}
+
+static void emit_conn(struct stack *s, uint32_t slot, uint32_t seq, uint32_t length, uint8_t flags)
+{
+	struct conn *c = event_conn(s, slot);
+	struct segment seg = {.seq = seq, .flags = flags};
+
+	emit_acknowledge(s, slot, &seg);
+	if (flags & TCP_SYN)
+		emit_syn_options(c, &seg);
+	if (c->flags & CONN_TIMESTAMPS)
+		emit_timestamps(&seg, c->ts_offset, c->ts_recent, s->event.now_us);
+	if (length > 0) {
+		seg.data_length = length;
+		seg.data = user_data(s, slot, c->tx_una + (seq - c->snd_una));
+	}
+	if ((c->flags & CONN_URGENT_OUT) && seq_gt(c->snd_up, seq)) {
+		uint32_t ahead = c->snd_up - seq;
+
+		seg.flags |= TCP_URG;
+		seg.urgent = ahead < 65535 ? (uint16_t)ahead : 65535;
+	}
+	emit_sack(s, slot, &seg);
+	c->counters.segs_out++;
+	emit_packet(s, &c->identity.flow, c->identity.ifindex, &seg);
+}
+
+bool emit_segment(struct stack *s, uint32_t slot, uint32_t seq, uint32_t length, uint8_t flags)
+{
+	if (!emit_room(s, BATCH_RESERVE))
+		return false;
+	emit_conn(s, slot, seq, length, flags);
+	return true;
+}
+
+void emit_ack(struct stack *s, uint32_t slot)
+{
+	if (emit_room(s, 0))
+		emit_conn(s, slot, slot_conn(s, slot)->snd_nxt, 0, TCP_ACK);
+}
+
+void emit_reset(struct stack *s, uint32_t slot)
+{
+	struct conn *c = event_conn(s, slot);
+	struct segment seg = {
+		.seq = c->snd_nxt,
+		.ack = c->rcv_nxt,
+		.flags = TCP_RST | TCP_ACK,
+	};
+
+	if (emit_room(s, 0))
+		emit_packet(s, &c->identity.flow, c->identity.ifindex, &seg);
+}
+
+/* ---- segments of smaller entries, and of none ---- */
+
+void emit_syn_ack(struct stack *s, const struct half_open *half)
+{
+	struct segment seg = {
+		.seq = half->iss,
+		.ack = half->irs + 1,
+		.flags = TCP_SYN | TCP_ACK,
+		.window = CONN_EARLY_BYTES,
+		.has_mss = true,
+		.mss = (uint16_t)mss_for_mtu(&half->identity.flow.peer.address, half->identity.mtu),
+		.sack_permitted = (half->flags & CONN_SACK) != 0,
+	};
+
+	if (!emit_room(s, 0))
+		return;
+	if (half->flags & CONN_SCALING) {
+		seg.has_window_scale = true;
+		seg.window_scale = window_scale_for(s->config.receive_buffer);
+	}
+	if (half->flags & CONN_TIMESTAMPS)
+		emit_timestamps(&seg, half->ts_offset, half->ts_recent, s->event.now_us);
+	emit_packet(s, &half->identity.flow, half->identity.ifindex, &seg);
+}
+
+void emit_time_wait_ack(struct stack *s, const struct time_wait *wait)
+{
+	struct segment seg = {
+		.seq = wait->snd_nxt,
+		.ack = wait->rcv_nxt,
+		.flags = TCP_ACK,
+		.window = (uint16_t)((wait->rcv_wnd >> wait->rcv_wscale) < 65535
+	                                     ? wait->rcv_wnd >> wait->rcv_wscale
+	                                     : 65535),
+	};
+
+	if (!emit_room(s, 0))
+		return;
+	if (wait->flags & CONN_TIMESTAMPS)
+		emit_timestamps(&seg, wait->ts_offset, wait->ts_recent, s->event.now_us);
+	emit_packet(s, &wait->identity.flow, wait->identity.ifindex, &seg);
+}
+
+void emit_reset_for(struct stack *s, const struct flow *flow, uint32_t ifindex,
+                    const struct segment *seg, uint64_t now_us)
+{
+	struct segment reset = {.flags = TCP_RST};
+	uint64_t second = now_us / 1000000;
+
+	if (seg->flags & TCP_RST)
+		return;
+	if (s->rst_second != second) {
+		s->rst_second = second;
+		s->rsts = 0;
+	}
+	if (s->rsts >= RST_PER_SECOND) {
+		s->stats.rst_limited++;
+		return;
+	}
+	if (!emit_room(s, 0))
+		return;
+	s->rsts++;
+	if (seg->flags & TCP_ACK) {
+		reset.seq = seg->ack;
+	} else {
+		reset.flags |= TCP_ACK;
+		reset.ack = seg->seq + segment_length(seg);
+	}
+	emit_packet(s, flow, ifindex, &reset);
+}

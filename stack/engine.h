@@ -1,0 +1,301 @@
+/*
+ * The engine's inside: what its files share and nobody else includes (but tests).
+ *
+ * Everything here beside the table is derived from it or may be forgotten.
+ * Prototypes stand under the name of the file that defines them; each says what
+ * it needs. "In an event" means between event_begin() and event_end().
+ *
+ * Slots are numbered through all kinds of entries: connections first, then
+ * half-open, then TIME-WAIT; lookup and timers know nothing but slots.
+ */
+#ifndef STACK_ENGINE_H
+#define STACK_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conn.h"
+#include "lookup.h"
+#include "scoreboard.h"
+#include "segment.h"
+#include "seq.h"
+#include "source.h"
+#include "stack.h"
+#include "table.h"
+#include "timer.h"
+
+#define MSS_DEFAULT_V4   536u /* RFC 9293, MUST-15 */
+#define MSS_DEFAULT_V6   1220u
+#define WINDOW_SCALE_MAX 14u /* RFC 7323, 2.3 */
+
+#define DELAYED_ACK_US        40000ULL    /* RFC 9293, MUST-58: below 0.5 s */
+#define FIN_WAIT_2_US         60000000ULL /* a closed user waits that long for the peer's FIN */
+#define KEEPALIVE_INTERVAL_US 75000000ULL
+#define KEEPALIVE_PROBES      9u
+#define RETRANSMITS_MAX       15u /* R2 of RFC 9293, 3.8.3: well over 100 s */
+#define SYN_ACK_RETRANSMITS   5u
+#define PAWS_EXPIRY_US        (24ULL * 86400 * 1000000) /* RFC 7323, 5.5 */
+#define RST_PER_SECOND        1000u
+#define CHALLENGES_PER_SECOND 10u /* for each connection, so no side channel */
+
+#define EVENT_NOTES 8u
+#define EVENT_CONNS 2u
+
+/* Something to tell after the commit. */
+struct event_note {
+	enum {
+		NOTE_MOVED,
+		NOTE_ENDED,
+		NOTE_DETACHED
+	} kind;
+	enum tcp_state from, to;
+	uint64_t id;
+	struct flow flow;
+	const char *why;
+	struct conn_handle handle;
+	uint32_t worker;
+};
+
+/* The event under way: see event.c. */
+struct event {
+	uint64_t now_us;
+	uint32_t notes;
+	uint32_t conns;
+	uint32_t conn[EVENT_CONNS]; /* slots to publish */
+	struct event_note note[EVENT_NOTES];
+};
+
+/* What the engine keeps of a connection beside its entry. */
+struct conn_private {
+	struct ring ring; /* ring.master NULL: none attached */
+	struct scoreboard scoreboard;
+	bool dirty; /* in the list of those that may have something to send */
+	uint32_t reset_reason;
+	/* what the master page holds, so that unchanged fields are not written again */
+	uint64_t published_rx_head, published_tx_tail, published_tx_sent, published_rx_urgent;
+	bool published_fin;
+	uint64_t challenge_second;
+	uint32_t challenges;
+};
+
+/* A first-in first-out list of slots that all fit. */
+struct slot_queue {
+	uint32_t *slot;
+	uint32_t size;
+	uint32_t head;
+	uint32_t count;
+};
+
+struct stack {
+	struct stack_config config;
+	struct stack_hooks hooks;
+	struct table table;
+	struct table_shape shape;
+	struct timer_heap *timers;
+	struct lookup *lookup;
+	struct source_counts *sources;
+	struct conn_private *private_data; /* one a connection slot */
+	struct slot_queue free_conns, free_half_opens, free_time_waits;
+	struct slot_queue used_half_opens, used_time_waits; /* oldest first */
+	struct slot_queue accept_queue;
+	struct slot_queue dirty;
+	struct endpoint listen[STACK_LISTEN_MAX];
+	uint64_t listen_id[STACK_LISTEN_MAX];
+	uint32_t listens;
+	bool accepting;
+	uint32_t workers_busy;  /* attached workers that have not ended */
+	uint32_t busy_messages; /* connections with CONN_BUSY */
+	uint32_t open_conns, open_half_opens, open_time_waits;
+	uint64_t rst_second;
+	uint32_t rsts;
+	struct event event;
+	struct stack_stats stats;
+	bool batch_taken; /* handed over: the next stack_output() begins a new one */
+	size_t batch_count;
+	struct packet_out batch[STACK_BATCH];
+};
+
+/* engine.c: slots */
+
+bool slot_is_conn(const struct stack *stack, uint32_t slot);
+bool slot_is_half_open(const struct stack *stack, uint32_t slot);
+struct conn *slot_conn(const struct stack *stack, uint32_t slot);
+struct half_open *slot_half_open(const struct stack *stack, uint32_t slot);
+struct time_wait *slot_time_wait(const struct stack *stack, uint32_t slot);
+struct conn_identity *slot_identity(const struct stack *stack, uint32_t slot);
+static inline struct conn_private *slot_private(const struct stack *stack, uint32_t slot)
+{
+	return &stack->private_data[slot];
+}
+/* The slot of the entry with this id, of any kind; LOOKUP_NONE. O(entries): for people's requests. */
+uint32_t slot_by_id(const struct stack *stack, uint64_t id);
+
+bool slot_queue_put(struct slot_queue *queue, uint32_t slot);
+bool slot_queue_take(struct slot_queue *queue, uint32_t *slot);
+/* Takes SLOT out from wherever it stands. O(length). */
+void slot_queue_drop(struct slot_queue *queue, uint32_t slot);
+
+/* takeover.c */
+
+/* Builds everything derived from the table; drops entries that do not hold. */
+void takeover_rebuild(struct stack *stack);
+
+/* event.c: one event, its commit, and what is said after it */
+
+void event_begin(struct stack *stack, uint64_t now_us);
+/* Saves the connection for undo and returns it; it is published after the commit. In an event. */
+struct conn *event_conn(struct stack *stack, uint32_t slot);
+/* The same for its reassembly ranges. */
+struct reassembly *event_reassembly(struct stack *stack, uint32_t slot);
+struct event_note *event_note(struct stack *stack, int kind, const struct conn_identity *identity);
+/* Commits, writes ring pages, calls hooks. */
+void event_end(struct stack *stack);
+
+/* conn.c: the life of connection entries */
+
+/*
+ * The one function that changes a connection's state. Checks the move, keeps the
+ * history, counts, notes it for the hook. In an event.
+ */
+void conn_move(struct stack *stack, uint32_t slot, enum tcp_state to, const char *why);
+/* The same for the history of an entry that is not a connection yet. */
+void identity_move(struct stack *stack, struct conn_identity *identity, enum tcp_state from,
+                   enum tcp_state to, const char *why);
+void identity_init(struct stack *stack, struct conn_identity *identity, const struct flow *flow,
+                   uint32_t ifindex, uint32_t mtu);
+/* A free connection slot, saved for undo, zeroed, with the flow's identity; LOOKUP_NONE when full. */
+uint32_t conn_create(struct stack *stack, const struct conn_identity *identity);
+/*
+ * Moves to CLOSED, tells the worker REASON if it has one, frees the slot. The
+ * entry must not be used afterwards. In an event.
+ */
+void conn_destroy(struct stack *stack, uint32_t slot, enum ring_reset reason, const char *why);
+/* Frees the slot of a connection that lives on as a TIME-WAIT entry. In an event. */
+void conn_release(struct stack *stack, uint32_t slot);
+/* Sends RST if the state calls for it (RFC 9293, 3.10.5), then conn_destroy. In an event. */
+void conn_abort(struct stack *stack, uint32_t slot, enum ring_reset reason, const char *why);
+/* The user has closed (RFC 9293, 3.10.4): queues the FIN. In an event. */
+void conn_close(struct stack *stack, uint32_t slot, const char *why);
+/* Sets snd_mss from the peer's option and the path's MTU. */
+void conn_set_mss(struct conn *c);
+/* Puts the connection into the accept queue. In an event. */
+void conn_enqueue(struct stack *stack, uint32_t slot);
+void conn_timer(struct stack *stack, uint32_t slot, enum conn_timer timer, uint64_t at_us);
+void conn_timer_stop(struct stack *stack, uint32_t slot, enum conn_timer timer);
+/* Our timestamp clock now: milliseconds and this connection's offset (RFC 7323, 5.4). */
+uint32_t timestamp_now(uint32_t offset, uint64_t now_us);
+void conn_private_reset(struct conn_private *p);
+/* Remembers that the connection may have something to send. */
+void conn_dirty(struct stack *stack, uint32_t slot);
+
+/* limits.c */
+
+/* Why a new client from this address cannot be served now; NULL: it can. */
+const char *limits_refuse(struct stack *stack, const struct ip_address *peer, bool count);
+uint32_t limits_connections(const struct stack *stack);
+
+/* iss.c: secrets at work (RFC 6528; RFC 7323, 5.4) */
+
+uint32_t iss_generate(const struct stack *stack, const struct flow *flow, uint64_t now_us);
+uint32_t timestamp_offset(const struct stack *stack, const struct flow *flow);
+
+/* listen.c: segments to a listener, and half-open entries */
+
+void listen_input(struct stack *stack, const struct packet_in *packet, const struct segment *seg,
+                  const struct flow *flow, uint64_t now_us);
+/* The listener that takes connections to LOCAL; -1 when there is none. */
+int listen_match(const struct stack *stack, const struct endpoint *local);
+void half_open_input(struct stack *stack, uint32_t slot, const struct packet_in *packet,
+                     const struct segment *seg, uint64_t now_us);
+void half_open_timer(struct stack *stack, uint32_t slot, uint64_t now_us);
+/* Frees the entry; in an event. */
+void half_open_destroy(struct stack *stack, uint32_t slot, const char *why);
+/* Makes it a connection in SYN-RECEIVED and returns its slot; LOOKUP_NONE when full. In an event. */
+uint32_t half_open_promote(struct stack *stack, uint32_t slot);
+
+/* timewait.c */
+
+/* Turns the connection into a TIME-WAIT entry and frees its slot. In an event. */
+void time_wait_enter(struct stack *stack, uint32_t slot, const char *why);
+void time_wait_input(struct stack *stack, uint32_t slot, const struct packet_in *packet,
+                     const struct segment *seg, const struct flow *flow, uint64_t now_us);
+void time_wait_destroy(struct stack *stack, uint32_t slot, const char *why);
+void time_wait_timer(struct stack *stack, uint32_t slot, uint64_t now_us);
+
+/* input.c: RFC 9293, 3.10.7.3 and 3.10.7.4. False: the segment is done with, or the entry gone. */
+
+void conn_input(struct stack *stack, uint32_t slot, const struct segment *seg, uint64_t now_us);
+bool input_syn_sent(struct stack *stack, uint32_t slot, const struct segment *seg);
+
+/* input_checks.c: steps one to four */
+
+bool input_check_sequence(struct stack *stack, uint32_t slot, const struct segment *seg);
+bool input_check_rst(struct stack *stack, uint32_t slot, const struct segment *seg);
+bool input_check_syn(struct stack *stack, uint32_t slot, const struct segment *seg);
+uint32_t receive_window(const struct conn *c);
+void challenge_ack(struct stack *stack, uint32_t slot);
+
+/* input_ack.c: step five */
+
+bool input_check_ack(struct stack *stack, uint32_t slot, const struct segment *seg);
+
+/* input_data.c: steps six to eight */
+
+void input_check_urgent(struct stack *stack, uint32_t slot, const struct segment *seg);
+void input_process_data(struct stack *stack, uint32_t slot, const struct segment *seg);
+bool input_check_fin(struct stack *stack, uint32_t slot);
+
+/* recovery.c: what is lost and what an ACK means for it */
+
+void recovery_init(struct conn *c);
+/* An acceptable ACK that covers ACKED new bytes of sequence space (0: none); DUPLICATE by RFC 5681. */
+void recovery_ack(struct stack *stack, uint32_t slot, const struct segment *seg, uint32_t acked,
+                  bool duplicate, uint32_t flight_before);
+void recovery_timeout(struct stack *stack, uint32_t slot);
+/* Bytes thought to be in the network. */
+uint32_t recovery_pipe(const struct stack *stack, uint32_t slot);
+/* The next range to send again, at most a segment; false when there is none. */
+bool recovery_next(const struct stack *stack, uint32_t slot, struct seq_range *range);
+/* Everything in flight must be sent again, soon (path MTU, an opened window). */
+void recovery_resend_all(struct stack *stack, uint32_t slot);
+
+/* output.c: what to send now */
+
+/* Runs the sending side of one connection, as an event of its own. */
+void conn_output(struct stack *stack, uint32_t slot, uint64_t now_us);
+/* The window to advertise now; never moves the right edge back, avoids silly windows. */
+uint32_t output_window(const struct stack *stack, uint32_t slot);
+
+/* emit.c: building packets into the batch */
+
+/* One segment of the connection: false when the batch is full. In an event. */
+bool emit_segment(struct stack *stack, uint32_t slot, uint32_t seq, uint32_t length, uint8_t flags);
+void emit_ack(struct stack *stack, uint32_t slot);
+/* SYN-ACK of a half-open entry. */
+void emit_syn_ack(struct stack *stack, const struct half_open *half);
+/* ACK of a TIME-WAIT entry. */
+void emit_time_wait_ack(struct stack *stack, const struct time_wait *wait);
+/* RST for a segment that belongs to no connection (RFC 9293, 3.10.7.1), limited in rate. */
+void emit_reset_for(struct stack *stack, const struct flow *flow, uint32_t ifindex,
+                    const struct segment *seg, uint64_t now_us);
+/* RST of a connection: at snd_nxt, with ACK. */
+void emit_reset(struct stack *stack, uint32_t slot);
+uint8_t window_scale_for(uint32_t buffer);
+uint32_t mss_for_mtu(const struct ip_address *address, uint32_t mtu);
+
+/* timeout.c: timers that have expired */
+
+void conn_timers_run(struct stack *stack, uint32_t slot, uint64_t now_us);
+void persist_start(struct stack *stack, uint32_t slot);
+
+/* user.c: what the worker's page says, checked */
+
+/* Takes in the worker page. False when the connection was ended for it. In an event. */
+bool user_read_ring(struct stack *stack, uint32_t slot);
+/* Input is not wanted any more: taken, acknowledged and thrown away. */
+bool user_discards(const struct conn *c);
+/* LENGTH contiguous bytes to send at stream offset. */
+const uint8_t *user_data(const struct stack *stack, uint32_t slot, uint64_t offset);
+
+#endif

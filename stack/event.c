@@ -1,0 +1,160 @@
+/*
+ * One event: begin, work on entries that are saved for undo, commit, and only
+ * then speak: ring pages first, then doorbells and hooks (table.h has the why).
+ * Packets wait in the batch until the caller asks for them.
+ */
+#include "engine.h"
+
+#include <stdlib.h>
+
+void event_begin(struct stack *stack, uint64_t now_us)
+{
+	stack->event.now_us = now_us;
+	stack->event.notes = 0;
+	stack->event.conns = 0;
+	table_begin(&stack->table);
+}
+
+struct conn *event_conn(struct stack *stack, uint32_t slot)
+{
+	struct event *event = &stack->event;
+	struct conn *c = slot_conn(stack, slot);
+
+	for (uint32_t i = 0; i < event->conns; i++)
+		if (event->conn[i] == slot)
+			return c;
+	table_touch(&stack->table, c, sizeof(*c));
+	if (event->conns == EVENT_CONNS)
+		abort();
+	event->conn[event->conns++] = slot;
+	return c;
+}
+
+struct reassembly *event_reassembly(struct stack *stack, uint32_t slot)
+{
+	struct reassembly *reassembly = &stack->table.reassembly[slot];
+
+	table_touch(&stack->table, reassembly, sizeof(*reassembly));
+	return reassembly;
+}
+
+/* An event makes few moves, so notes can't run out but by a defect. */
+struct event_note *event_note(struct stack *stack, int kind, const struct conn_identity *identity)
+{
+	struct event *event = &stack->event;
+	struct event_note *note;
+
+	if (event->notes == EVENT_NOTES)
+		abort();
+	note = &event->note[event->notes++];
+	note->kind = kind;
+	note->id = identity->id;
+	note->flow = identity->flow;
+	return note;
+}
+
+/* Writes what has changed; true when something the worker waits for has. */
+static bool event_publish(const struct conn *c, struct conn_private *p)
+{
+	struct ring_master_page *page = p->ring.master;
+	uint64_t sent = c->tx_una + (c->snd_nxt - c->snd_una);
+	bool news = false;
+
+	if (c->flags & CONN_FIN_SENT)
+		sent--;
+	if (c->rx_head != p->published_rx_head) {
+		p->published_rx_head = c->rx_head;
+		atomic_store_explicit(&page->rx_head, c->rx_head, memory_order_release);
+		news = true;
+	}
+	if (c->tx_una != p->published_tx_tail) {
+		p->published_tx_tail = c->tx_una;
+		atomic_store_explicit(&page->tx_tail, c->tx_una, memory_order_release);
+		news = true;
+	}
+	if (sent != p->published_tx_sent) {
+		p->published_tx_sent = sent;
+		atomic_store_explicit(&page->tx_sent, sent, memory_order_release);
+	}
+	if (c->flags & CONN_URGENT_IN) {
+		/* only ahead of rx_head does it mean anything to the session */
+		uint64_t urgent = c->rx_head + (uint64_t)(int64_t)(int32_t)(c->rcv_up - c->rcv_nxt);
+
+		if (urgent > p->published_rx_urgent) {
+			p->published_rx_urgent = urgent;
+			atomic_store_explicit(&page->rx_urgent, urgent, memory_order_release);
+			news = true;
+		}
+	}
+	if (state_peer_closed((enum tcp_state)c->state) && !p->published_fin) {
+		p->published_fin = true;
+		atomic_store_explicit(&page->rx_fin, 1, memory_order_release);
+		news = true;
+	}
+	return news;
+}
+
+static void event_publish_all(struct stack *stack)
+{
+	struct event *event = &stack->event;
+
+	for (uint32_t i = 0; i < event->conns; i++) {
+		uint32_t slot = event->conn[i];
+		const struct conn *c = slot_conn(stack, slot);
+		struct conn_private *p = slot_private(stack, slot);
+		struct conn_handle handle = {slot, c->identity.id};
+
+		if (p->ring.master == NULL || c->identity.id == 0)
+			continue;
+		if (event_publish(c, p) && ring_worker_asleep(&p->ring) && stack->hooks.doorbell)
+			stack->hooks.doorbell(stack->hooks.arg, handle, c->worker);
+	}
+}
+
+/* The connection has left its slot: the last word to the worker, then the ring is let go. */
+static void event_detach(struct stack *stack, const struct event_note *note)
+{
+	struct conn_private *p = slot_private(stack, note->handle.slot);
+
+	if (p->ring.master != NULL) {
+		struct ring_master_page *page = p->ring.master;
+
+		if (note->to == TCP_TIME_WAIT)
+			atomic_store_explicit(&page->rx_fin, 1, memory_order_release);
+		if (p->reset_reason != RING_RESET_NONE)
+			atomic_store_explicit(&page->reset_reason, p->reset_reason,
+			                      memory_order_release);
+		if (ring_worker_asleep(&p->ring) && stack->hooks.doorbell)
+			stack->hooks.doorbell(stack->hooks.arg, note->handle, note->worker);
+	}
+	conn_private_reset(p);
+	if (note->worker != CONN_NO_WORKER && stack->hooks.detached)
+		stack->hooks.detached(stack->hooks.arg, note->handle, note->worker);
+}
+
+void event_end(struct stack *stack)
+{
+	struct event *event = &stack->event;
+	const struct stack_hooks *hooks = &stack->hooks;
+
+	table_commit(&stack->table);
+	event_publish_all(stack);
+	for (uint32_t i = 0; i < event->notes; i++) {
+		const struct event_note *note = &event->note[i];
+
+		switch (note->kind) {
+		case NOTE_MOVED:
+			if (hooks->moved)
+				hooks->moved(hooks->arg, note->id, &note->flow, note->from,
+				             note->to, note->why);
+			break;
+		case NOTE_ENDED:
+			if (hooks->ended)
+				hooks->ended(hooks->arg, note->id, &note->flow, note->why);
+			break;
+		case NOTE_DETACHED:
+			event_detach(stack, note);
+			break;
+		}
+	}
+}

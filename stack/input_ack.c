@@ -1,0 +1,195 @@
+/*
+ * RFC 9293, 3.10.7.4, fifth step: the ACK field. What it covers, the send window,
+ * round-trip samples, and the moves that an ACK of our SYN or FIN makes. What is
+ * lost is recovery.c's.
+ */
+#include "engine.h"
+
+#include <string.h>
+
+/* Our SYN is acknowledged in SYN-RECEIVED. */
+static void ack_establish(struct stack *s, uint32_t slot)
+{
+	struct conn *c = event_conn(s, slot);
+
+	conn_move(s, slot, TCP_ESTABLISHED, "ACK of the SYN");
+	conn_timer_stop(s, slot, CONN_TIMER_END);
+	if (!(c->flags & CONN_BUSY)) {
+		conn_enqueue(s, slot);
+		return;
+	}
+	c->tx_head = strlen(s->config.busy_message);
+	conn_close(s, slot, "over a limit");
+}
+
+/* RFC 5961, 5.2: from a largest window before snd_una up to snd_nxt. */
+static bool ack_in_range(const struct conn *c, uint32_t ack)
+{
+	return seq_geq(ack, c->snd_una - c->max_snd_wnd) && seq_leq(ack, c->snd_nxt);
+}
+
+/* RFC 9293: a segment's window counts when it is not older than the last one taken. */
+static bool ack_take_window(struct conn *c, const struct segment *seg)
+{
+	uint32_t window = (uint32_t)seg->window << c->snd_wscale;
+	uint32_t before = c->snd_wnd;
+
+	if (!seq_lt(c->snd_wl1, seg->seq) &&
+	    !(c->snd_wl1 == seg->seq && seq_leq(c->snd_wl2, seg->ack)))
+		return false;
+	c->snd_wnd = window;
+	c->snd_wl1 = seg->seq;
+	c->snd_wl2 = seg->ack;
+	if (window > c->max_snd_wnd)
+		c->max_snd_wnd = window;
+	return window != before;
+}
+
+/*
+ * One timed segment gives microseconds (Karn: not when it was sent again); after
+ * retransmissions the timestamp echo is unambiguous (RFC 7323, section 4).
+ */
+static void ack_sample_rtt(struct stack *s, struct conn *c, const struct segment *seg)
+{
+	uint64_t now = s->event.now_us;
+
+	if ((c->flags & CONN_RTT_TIMING) && seq_geq(seg->ack, c->rtt_seq)) {
+		c->flags &= ~CONN_RTT_TIMING;
+		rtt_sample(&c->rtt, now > c->rtt_start_us ? now - c->rtt_start_us : 1);
+	} else if ((c->retransmits > 0 || c->recovery != RECOVERY_OPEN) &&
+	           (c->flags & CONN_TIMESTAMPS) && seg->has_timestamps && seg->ts_echo != 0) {
+		uint32_t ms = timestamp_now(c->ts_offset, now) - seg->ts_echo;
+
+		if (ms < RTO_MAX_US / 1000)
+			rtt_sample(&c->rtt, (uint64_t)ms * 1000 + 500);
+	}
+}
+
+/* snd_una moves by ACKED; returns how many of these are bytes of data. */
+static uint32_t ack_advance(struct conn *c, uint32_t ack)
+{
+	uint32_t acked = ack - c->snd_una;
+	uint32_t data = acked;
+
+	if (!(c->flags & CONN_SYN_ACKED)) {
+		c->flags |= CONN_SYN_ACKED;
+		data--;
+	}
+	if ((c->flags & CONN_FIN_SENT) && ack == c->snd_nxt)
+		data--;
+	c->snd_una = ack;
+	c->tx_una += data;
+	if ((c->flags & CONN_URGENT_OUT) && seq_geq(ack, c->snd_up))
+		c->flags &= ~CONN_URGENT_OUT;
+	if (ack == c->snd_nxt)
+		c->flags &= ~CONN_PROBING;
+	return data;
+}
+
+static bool fin_acked(const struct conn *c)
+{
+	return (c->flags & CONN_FIN_SENT) && c->snd_una == c->snd_nxt;
+}
+
+/* The moves that the ACK of our FIN makes. False when the entry is gone. */
+static bool ack_of_fin(struct stack *s, uint32_t slot)
+{
+	struct conn *c = event_conn(s, slot);
+
+	if (!fin_acked(c))
+		return true;
+	switch (c->state) {
+	case TCP_FIN_WAIT_1:
+		conn_move(s, slot, TCP_FIN_WAIT_2, "ACK of our FIN");
+		conn_timer(s, slot, CONN_TIMER_END, s->event.now_us + FIN_WAIT_2_US);
+		return true;
+	case TCP_CLOSING:
+		time_wait_enter(s, slot, "ACK of our FIN");
+		return false;
+	case TCP_LAST_ACK:
+		conn_destroy(s, slot, RING_RESET_NONE, "closed by both sides");
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* RFC 5681, section 2: what counts as a duplicate ACK. */
+static bool ack_is_duplicate(const struct conn *c, const struct segment *seg, bool window_changed)
+{
+	return seg->ack == c->snd_una && c->snd_nxt != c->snd_una && seg->data_length == 0 &&
+	       !(seg->flags & TCP_FIN) && !window_changed;
+}
+
+static void ack_new(struct stack *s, uint32_t slot, const struct segment *seg)
+{
+	struct conn *c = event_conn(s, slot);
+
+	ack_sample_rtt(s, c, seg);
+	(void)ack_advance(c, seg->ack);
+	c->retransmits = 0;
+	c->rtt.backoff = 0;
+	c->unacked_since_us = s->event.now_us;
+	/* RFC 6298, 5.2 and 5.3 */
+	if (c->snd_una == c->snd_nxt)
+		conn_timer_stop(s, slot, CONN_TIMER_RETRANSMIT);
+	else
+		conn_timer(s, slot, CONN_TIMER_RETRANSMIT, s->event.now_us + rtt_timeout(&c->rtt));
+}
+
+/* The window was shut and is open: what the probe carried is surely lost, so send on at once. */
+static void ack_window_opened(struct stack *s, uint32_t slot)
+{
+	struct conn *c = event_conn(s, slot);
+
+	conn_timer_stop(s, slot, CONN_TIMER_PERSIST);
+	c->persist_shift = 0;
+	if (c->flags & CONN_PROBING) {
+		c->flags &= ~CONN_PROBING;
+		recovery_resend_all(s, slot);
+	}
+}
+
+/* The window stays shut but the peer answers: never a reason to give up (RFC 9293, MUST-37). */
+static void ack_window_shut(struct stack *s, struct conn *c)
+{
+	c->unacked_since_us = s->event.now_us;
+	c->retransmits = 0;
+}
+
+bool input_check_ack(struct stack *s, uint32_t slot, const struct segment *seg)
+{
+	struct conn *c = event_conn(s, slot);
+	uint32_t flight = c->snd_nxt - c->snd_una;
+	uint32_t acked;
+	bool changed;
+
+	if (!(seg->flags & TCP_ACK))
+		return false;
+	if (c->state == TCP_SYN_RECEIVED) {
+		if (!seq_gt(seg->ack, c->snd_una) || !seq_leq(seg->ack, c->snd_nxt)) {
+			s->stats.bad_ack++;
+			emit_reset_for(s, &c->identity.flow, c->identity.ifindex, seg,
+			               s->event.now_us);
+			return false;
+		}
+		ack_establish(s, slot);
+	} else if (!ack_in_range(c, seg->ack)) {
+		s->stats.bad_ack++;
+		challenge_ack(s, slot);
+		return false;
+	}
+	if (seq_lt(seg->ack, c->snd_una))
+		return true; /* old, but its data may be new */
+	acked = seg->ack - c->snd_una;
+	changed = ack_take_window(c, seg);
+	if (acked > 0)
+		ack_new(s, slot, seg);
+	if (c->snd_wnd > 0 && c->timer_us[CONN_TIMER_PERSIST] != TIMER_NEVER)
+		ack_window_opened(s, slot);
+	else if (c->snd_wnd == 0)
+		ack_window_shut(s, c);
+	recovery_ack(s, slot, seg, acked, acked == 0 && ack_is_duplicate(c, seg, changed), flight);
+	conn_dirty(s, slot);
+	return ack_of_fin(s, slot);
+}

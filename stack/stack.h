@@ -1,0 +1,253 @@
+/*
+ * The TCP engine's public face: what daemon, simulator and tests call.
+ *
+ * Packets, time and application events go in; packets, the next deadline and
+ * notifications come out. The engine knows no sockets, no clock, no event loop
+ * and no processes; it never blocks, and allocates memory only in
+ * stack_create() and stack_listen().
+ *
+ * Order of use, once for every batch of work:
+ *
+ *     stack_input(), stack_icmp(), stack_timers(), stack_ring_changed(), ...
+ *     stack_output()      hands over packets; call until it returns 0
+ *     stack_deadline()    says when stack_timers() must be called next
+ *
+ * Every call that changes a connection is one event: it is committed to the
+ * table (table.h) before anything is published to a ring, told to a hook or
+ * handed over by stack_output() ("commit before you speak"). All times are
+ * microseconds of one monotonic clock that also runs while a new master starts.
+ */
+#ifndef STACK_STACK_H
+#define STACK_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "address.h"
+#include "ip.h"
+#include "ring.h"
+#include "state.h"
+#include "stats.h"
+
+/* What a client over a limit gets (configuration key `busy`). */
+enum stack_busy {
+	STACK_BUSY_DROP,    /* nothing: its own SYN retransmission gets in later */
+	STACK_BUSY_RESET,   /* RST */
+	STACK_BUSY_MESSAGE, /* a connection, one line of text, FIN */
+};
+
+#define STACK_BUSY_MESSAGE_MAX 255
+
+struct stack_config {
+	uint32_t max_connections;            /* 1 to 60000; until their worker has ended */
+	uint32_t max_connections_per_source; /* 0: no limit */
+	uint32_t backlog;                    /* established and waiting for a worker, 1 to 60000 */
+	uint32_t half_open;                  /* half-open entries, 1 to 1000000 */
+	uint32_t time_wait;                  /* TIME-WAIT entries, 1 to 1000000 */
+	uint32_t receive_buffer;             /* of the rings to come: decides the window scale */
+	enum stack_busy busy;
+	uint32_t congestion; /* enum congestion_algorithm */
+	uint64_t msl_us;
+	uint64_t keepalive_us;    /* idle time before the first probe; 0: off */
+	uint64_t user_timeout_us; /* RFC 5482; 0: RFC 9293's R2 by retransmissions */
+	uint64_t call_timeout_us; /* SYN-SENT gives up after this */
+	char busy_message[STACK_BUSY_MESSAGE_MAX + 1];
+};
+
+/* Secrets for a fresh table, from the kernel's random source. */
+struct stack_secrets {
+	uint8_t sequence[16];
+	uint8_t timestamp[16];
+	uint8_t cookie[16];
+	uint8_t hash[16];
+};
+
+/* A connection as its owner names it. The slot finds it, the id proves it. */
+struct conn_handle {
+	uint32_t slot;
+	uint64_t id;
+};
+
+/* Told after the commit. Hooks must not call the stack. NULL hooks are left out. */
+struct stack_hooks {
+	void *arg;
+	/* The worker of this connection sleeps and has something new in its ring. */
+	void (*doorbell)(void *arg, struct conn_handle conn, uint32_t worker);
+	/*
+	 * The connection needs its worker and ring no more: it is CLOSED or in
+	 * TIME-WAIT, everything that could be delivered has been. The ring is
+	 * not touched again.
+	 */
+	void (*detached)(void *arg, struct conn_handle conn, uint32_t worker);
+	/* Every move of every connection, half-open and TIME-WAIT entries too. */
+	void (*moved)(void *arg, uint64_t id, const struct flow *flow, enum tcp_state from,
+	              enum tcp_state to, const char *why);
+	/* An entry is gone for good: its id names nothing any more. */
+	void (*ended)(void *arg, uint64_t id, const struct flow *flow, const char *why);
+};
+
+struct stack;
+
+/* Bytes of the connection table for this configuration. */
+size_t stack_table_bytes(const struct stack_config *config);
+
+/*
+ * An engine on the table in TABLE (stack_table_bytes(), aligned to a page). With
+ * SECRETS the memory, all zero, becomes a new table; without, a table that a
+ * former engine left is taken up: a half-done event is undone, entries that do
+ * not hold are dropped (taking over is completed by a later version). Returns
+ * NULL when memory is short or the table does not fit the configuration.
+ */
+struct stack *stack_create(const struct stack_config *config, const struct stack_hooks *hooks,
+                           void *table, size_t table_bytes, const struct stack_secrets *secrets);
+void stack_destroy(struct stack *stack);
+
+/*
+ * Passive OPEN (RFC 9293, 3.10.1) on LOCAL; its address may be 0.0.0.0 or ::.
+ * Returns false when there are too many (STACK_LISTEN_MAX) or it is there already.
+ */
+#define STACK_LISTEN_MAX 16
+bool stack_listen(struct stack *stack, const struct endpoint *local);
+
+/* No new connections from now on: SYNs to the listeners are ignored (ACCEPTING false) or taken. */
+void stack_accepting(struct stack *stack, bool accepting);
+
+/* A segment has arrived; any content. Packets for other endpoints are ignored. */
+void stack_input(struct stack *stack, const struct packet_in *packet, uint64_t now_us);
+
+/* An ICMP error has arrived. Believed only when it quotes data in flight (RFC 5927). */
+void stack_icmp(struct stack *stack, const struct icmp_error *error, uint64_t now_us);
+
+/* Runs every timer that is due, and output that waited for room. */
+void stack_timers(struct stack *stack, uint64_t now_us);
+
+/* When stack_timers() must be called; UINT64_MAX: not at all; may be in the past. */
+uint64_t stack_deadline(const struct stack *stack);
+
+/* One packet to send: IP header, TCP header with options, payload. */
+struct packet_out {
+	struct ip_address src;
+	struct ip_address dst;
+	uint32_t ifindex;       /* interface to prefer; 0: the routing table's */
+	uint32_t header_length; /* in header[], IP header included */
+	uint32_t data_length;
+	const uint8_t *data; /* in a ring: valid until the next call of the stack */
+	uint8_t header[IP_HEADER_MAX + 60];
+};
+
+#define STACK_BATCH 128
+
+/*
+ * Does the sending that earlier calls made due and hands over a batch of packets,
+ * to be sent before the next call: sets *PACKETS and returns their number, at
+ * most STACK_BATCH. Call until it returns 0.
+ */
+size_t stack_output(struct stack *stack, const struct packet_out **packets, uint64_t now_us);
+
+/* True when a batch is nearly full: hand over before more input. */
+bool stack_output_pressing(const struct stack *stack);
+
+/* The connection that has waited longest for a worker. False when none waits. */
+bool stack_accept_next(const struct stack *stack, struct conn_handle *conn);
+
+/*
+ * Gives the connection its worker and ring: commits WORKER, moves early data
+ * into the ring, writes the master page (conn_id last). The ring must be fresh
+ * and stays valid until the `detached` hook. False when the handle is stale.
+ */
+bool stack_attach(struct stack *stack, struct conn_handle conn, uint32_t worker,
+                  const struct ring *ring, uint64_t now_us);
+
+/* The doorbell rang, or the worker's page may have changed otherwise. */
+void stack_ring_changed(struct stack *stack, struct conn_handle conn, uint64_t now_us);
+
+/*
+ * The worker's process is gone. If it left without tx_fin the connection is
+ * aborted (RST). From now on the connection counts no more for max_connections
+ * and input is discarded; what stands in the send ring is still delivered.
+ */
+void stack_worker_gone(struct stack *stack, struct conn_handle conn, uint64_t now_us);
+
+/*
+ * Active OPEN (RFC 9293, 3.10.1) from LOCAL to PEER over an interface with this
+ * MTU (0: 1500 for IPv4, 1280 for IPv6). With FROM_LISTEN the entry begins in
+ * LISTEN and moves to SYN-SENT, as for a SEND on a listening connection. Returns
+ * its id, 0 with *ERROR set to a reason when it cannot be. Once ESTABLISHED it
+ * waits in the accept queue like any other.
+ */
+uint64_t stack_call(struct stack *stack, const struct endpoint *local, const struct endpoint *peer,
+                    uint32_t ifindex, uint32_t mtu, bool from_listen, uint64_t now_us,
+                    const char **error);
+
+/*
+ * CLOSE and ABORT (RFC 9293, 3.10.4, 3.10.5) by id, in any state. False when
+ * there is no such entry (listeners cannot be closed).
+ */
+bool stack_close(struct stack *stack, uint64_t id, uint64_t now_us);
+bool stack_abort(struct stack *stack, uint64_t id, uint64_t now_us);
+
+#define STACK_HISTORY 12
+
+/* Everything about one entry, for people. Times as passed in; 0 where none. */
+struct conn_info {
+	uint64_t id;
+	struct flow flow; /* peer is zero for a listener */
+	enum tcp_state state;
+	uint32_t ifindex;
+	bool passive;
+	bool has_worker;
+	bool waiting; /* in the accept queue */
+	uint32_t worker;
+	uint64_t created_us;
+	uint64_t established_us;
+	uint32_t history_count;
+	struct {
+		enum tcp_state state;
+		uint64_t time_us;
+	} history[STACK_HISTORY];
+	/* sequence variables (RFC 9293, section 3.3.1) */
+	uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up;
+	uint32_t irs, rcv_nxt, rcv_wnd, rcv_up;
+	uint32_t snd_queue; /* bytes written by the session, not yet acknowledged */
+	uint32_t rcv_queue; /* bytes received, not yet taken by the session */
+	uint32_t send_mss, receive_mss;
+	bool timestamps, sack, window_scaling;
+	uint8_t snd_wscale, rcv_wscale;
+	uint32_t cwnd, ssthresh, in_flight;
+	const char *congestion; /* the algorithm's name */
+	bool in_recovery;
+	uint32_t sacked_bytes, out_of_order_ranges;
+	uint64_t srtt_us, rttvar_us, min_rtt_us, rto_us;
+	uint32_t backoff;
+	/* deadlines; UINT64_MAX: not running */
+	uint64_t timer_retransmit_us, timer_persist_us, timer_delayed_ack_us, timer_keepalive_us,
+		timer_end_us;
+	struct conn_counters counters;
+};
+
+/* Everything about entry ID. False when there is none. */
+bool stack_info(const struct stack *stack, uint64_t id, struct conn_info *info);
+
+/*
+ * Walks all entries (listeners, half-open, connections, TIME-WAIT): start with
+ * *CURSOR 0; false at the end.
+ */
+bool stack_next(const struct stack *stack, uint32_t *cursor, struct conn_info *info);
+
+/* How full everything is. */
+struct stack_usage {
+	uint32_t connections; /* counted against max_connections */
+	uint32_t queued;      /* accept queue */
+	uint32_t half_open;
+	uint32_t time_wait;
+	uint32_t open; /* connection slots in use, whatever they count as */
+};
+void stack_usage(const struct stack *stack, struct stack_usage *usage);
+
+const struct stack_stats *stack_stats(const struct stack *stack);
+
+/* One more segment with a bad IP header, counted where the link finds it. */
+void stack_count_bad_ip(struct stack *stack);
+
+#endif
