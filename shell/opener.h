@@ -1,0 +1,91 @@
+/*
+ * The opener: the one process that makes login sessions. It has root's rights
+ * and is told nothing by strangers but one small request for each worker, which
+ * is checked here: the peer's address, the terminal type, the window size.
+ *
+ * Per session it opens a pty and forks a keeper, which becomes the parent of
+ * login. The keeper is a plain fork, without exec: the opener holds no secret
+ * that a keeper must not see, and a fork of a small process is what lets
+ * hundreds of sessions a second begin. The first thing a keeper does is close
+ * every descriptor that is not its own.
+ */
+#ifndef SHELL_OPENER_H
+#define SHELL_OPENER_H
+
+#include <stdnoreturn.h>
+
+#include "daemon/message.h"
+
+#define OPENER_FD_SUPERVISOR 3
+
+/* login's argv with %h not yet replaced. */
+struct login {
+	size_t count;
+	char *argv[OPENER_ARGS_MAX + 1]; /* NULL behind the last */
+};
+
+/* A pty as just opened. */
+struct pty {
+	int master; /* non-blocking */
+	int slave;
+	unsigned number; /* the N of pts/N */
+};
+
+/* What a keeper keeps. */
+struct keeping {
+	const struct login *login;
+	const struct message_open_session *request; /* checked */
+	struct pty pty;
+	int channel; /* to the worker */
+};
+
+/* ---- opener.c ---- */
+
+/* Runs the opener from its descriptors to its end. */
+noreturn void opener_run(void);
+
+/* ---- opener_session.c ---- */
+
+/* True when all that a worker has written into REQUEST is as it must be. */
+bool open_session_valid(const struct message_open_session *request);
+
+/*
+ * The privileged answer to priv_open_session: opens a pty, forks the keeper, and
+ * sends the worker on CHANNEL its MESSAGE_SESSION, or the error.
+ */
+void root_open_session(const struct login *login, const struct message_open_session *request,
+                       int channel);
+
+/* ---- opener_pty.c ---- */
+
+/* Opens a pty, with sane modes, SPEED (0: 38400) and this window. Returns 0 or errno. */
+int pty_open(struct pty *pty, uint16_t rows, uint16_t columns, uint32_t speed);
+
+/* ---- keeper.c ---- */
+
+/* Runs a keeper, in the process just forked, to its end. */
+noreturn void keeper_run(const struct keeping *keeping);
+
+/* ---- login_exec.c ---- */
+
+#define LOGIN_ADDRESS_SIZE 46u /* INET6_ADDRSTRLEN */
+
+/* Writes the peer's numeric address, "" when it has none. */
+void login_address(const struct endpoint *peer, char address[LOGIN_ADDRESS_SIZE]);
+
+/*
+ * In the session's process, which has SLAVE open: makes it the terminal of a new
+ * session and runs login, with %h replaced by ADDRESS and nothing but TERM in the
+ * environment. When that fails it says so on the terminal, and exits with 127.
+ */
+noreturn void login_exec(const struct login *login, int slave, const char *terminal,
+                         const char *address);
+
+/* ---- login_record.c ---- */
+
+/* Notes in utmp and wtmp that PID is logging in on pts/NUMBER from ADDRESS. */
+void login_record_start(unsigned number, int pid, const char *address);
+/* Notes that the session of PID on pts/NUMBER is over. */
+void login_record_end(unsigned number, int pid);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * The privileged answer to a worker's one request.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "shell/opener.h"
+
+#define TERMINAL_MAX 40u
+
+static bool terminal_valid(const char *terminal, size_t size)
+{
+	size_t length = strnlen(terminal, size);
+
+	if (length == 0 || length > TERMINAL_MAX)
+		return false;
+	return strspn(terminal, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	                        "0123456789+._-") == length;
+}
+
+bool open_session_valid(const struct message_open_session *request)
+{
+	uint8_t version = request->peer.address.version;
+
+	return (version == IP_V4 || version == IP_V6) &&
+	       terminal_valid(request->terminal, sizeof(request->terminal));
+}
+
+/* Forks the keeper; returns its pid, or -1 with errno. */
+static pid_t fork_keeper(const struct keeping *keeping)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		keeper_run(keeping);
+	return pid;
+}
+
+/* Opens the session; FDS gets the worker's descriptors, *PID the keeper. Returns 0 or errno. */
+static int open_session(const struct login *login, const struct message_open_session *request,
+                        int fds[2], uint32_t *pid)
+{
+	struct keeping keeping = {.login = login, .request = request};
+	int pair[2];
+
+	int error = pty_open(&keeping.pty, request->rows, request->columns, request->speed);
+	if (error != 0)
+		return error;
+	if (message_channel(pair) < 0) {
+		error = errno;
+		goto close_pty;
+	}
+	keeping.channel = pair[1];
+	pid_t keeper = fork_keeper(&keeping);
+	error = keeper < 0 ? errno : 0;
+	close(pair[1]);
+	close(keeping.pty.slave);
+	if (error != 0) {
+		close(pair[0]);
+		close(keeping.pty.master);
+		return error;
+	}
+	fds[0] = keeping.pty.master;
+	fds[1] = pair[0];
+	*pid = (uint32_t)keeper;
+	return 0;
+close_pty:
+	close(keeping.pty.slave);
+	close(keeping.pty.master);
+	return error;
+}
+
+void root_open_session(const struct login *login, const struct message_open_session *request,
+                       int channel)
+{
+	struct message_session answer = {0};
+	int fds[2] = {-1, -1};
+
+	answer.error = open_session(login, request, fds, &answer.pid);
+	if (answer.error != 0)
+		log_error("cannot open a session: %s", strerror(answer.error));
+	/* When the worker has gone meanwhile, closing these ends the session. */
+	message_send(channel, MESSAGE_SESSION, &answer, sizeof(answer), fds,
+	             answer.error == 0 ? 2 : 0, MSG_DONTWAIT);
+	if (answer.error != 0)
+		return;
+	close(fds[0]);
+	close(fds[1]);
+}

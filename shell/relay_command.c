@@ -1,0 +1,132 @@
+/*
+ * Telnet commands (RFC 854, and EOF, SUSP and ABORT of RFC 1184) done to the
+ * session: most of them are a control character of its terminal, typed for the
+ * client. A terminal that has the character switched off ignores the command.
+ *
+ * BRK is the interrupt character like IP: that is what a break is on a terminal
+ * line with BRKINT. Without a session all but AYT are ignored.
+ */
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+
+#include "shell/telnet.h"
+#include "shell/worker.h"
+
+#define NO_CHARACTER -1
+
+/* The place in c_cc of the character that stands for CODE. */
+static int character_of(uint8_t code)
+{
+	switch (code) {
+	case TELNET_IP:
+	case TELNET_BRK:
+		return VINTR;
+	case TELNET_ABORT:
+		return VQUIT;
+	case TELNET_SUSP:
+		return VSUSP;
+	case TELNET_EOF:
+		return VEOF;
+	case TELNET_EC:
+		return VERASE;
+	case TELNET_EL:
+		return VKILL;
+	default:
+		return NO_CHARACTER;
+	}
+}
+
+static int signal_of(int character)
+{
+	switch (character) {
+	case VINTR:
+		return SIGINT;
+	case VQUIT:
+		return SIGQUIT;
+	case VSUSP:
+		return SIGTSTP;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Sends the signal itself where its character would be stuck behind input that
+ * nobody reads: in Synch, which has just thrown away what the network held, and
+ * when the pty is full. What the pty holds goes the same way.
+ */
+static bool signal_session(struct worker *worker, const struct termios *terminal, int signal)
+{
+	if (signal == 0 || !(worker->synch || worker->pty_full) ||
+	    (terminal->c_lflag & (tcflag_t)ISIG) == 0)
+		return false;
+	ioctl(worker->pty, TCFLSH, TCOFLUSH);
+	worker->pty_full = false;
+	relay_drop_input(worker);
+	return ioctl(worker->pty, TIOCSIG, signal) == 0;
+}
+
+static void type_character(struct worker *worker, int character)
+{
+	struct termios terminal;
+
+	if (worker->pty < 0 || worker->ended || tcgetattr(worker->pty, &terminal) < 0)
+		return;
+	if (signal_session(worker, &terminal, signal_of(character)))
+		return;
+	if (terminal.c_cc[character] != _POSIX_VDISABLE)
+		relay_type(worker, terminal.c_cc[character]);
+}
+
+/*
+ * AO: what the pty holds is thrown away; IAC DM, sent as urgent data, tells the
+ * client to do the same with what is under way (RFC 854, Synch). The urgent
+ * octet is DM.
+ */
+static void abort_output(struct worker *worker)
+{
+	static const uint8_t data_mark[] = {TELNET_IAC, TELNET_DM};
+
+	if (worker->pty < 0)
+		return;
+	relay_drop_output(worker);
+	if (ring_room(worker) < sizeof(data_mark))
+		return;
+	ring_append(worker, data_mark, sizeof(data_mark));
+	/* Published with tx_head or before it, so that these two bytes never go out without. */
+	atomic_store_explicit(&worker->ring.worker->tx_urgent, worker->tx_head,
+	                      memory_order_release);
+}
+
+/* However many AYT come, one answer is under way and at most one owed. */
+void relay_are_you_there(struct worker *worker)
+{
+	static const char text[] = "\r\n[calmd: yes]\r\n";
+
+	if (!worker->ayt_owed)
+		return;
+	if (worker->view.tx_tail < worker->ayt_end || ring_room(worker) < sizeof(text)) {
+		worker->need_space = true;
+		return;
+	}
+	if (telnet_output_settle(&worker->output) != 0)
+		ring_append(worker, "", 1);
+	ring_append(worker, text, sizeof(text) - 1);
+	worker->ayt_end = worker->tx_head;
+	worker->ayt_owed = false;
+}
+
+void relay_command(struct worker *worker, uint8_t code)
+{
+	int character = character_of(code);
+
+	if (character != NO_CHARACTER) {
+		type_character(worker, character);
+	} else if (code == TELNET_AO) {
+		abort_output(worker);
+	} else if (code == TELNET_AYT) {
+		worker->ayt_owed = true;
+		relay_are_you_there(worker);
+	}
+}

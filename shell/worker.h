@@ -1,0 +1,232 @@
+/*
+ * A worker: one connection's telnet protocol and relay, in a process of its own.
+ *
+ * Theory of operation
+ *
+ * The process begins with its channels to the supervisor, the master and the
+ * opener and its ring, gives up its rights, and waits. OPEN from the master says
+ * that the ring now carries a connection. The worker negotiates telnet options
+ * until it knows what login needs or a short time has passed, asks the opener
+ * for a session, and from then on moves bytes: receive ring to pty, pty to send
+ * ring. When the session is over and its last output stands in the ring it
+ * writes tx_fin and exits: the master delivers the rest.
+ *
+ * One thread, one loop of turns. A turn looks at the master's page once
+ * (worker_view), handles input, output and timers with what it saw, publishes
+ * (worker_publish), and sleeps when nothing is left to do. Per keystroke that is:
+ * wake, write(pty), recv(doorbell), sleep; wake, read(pty), doorbell only when
+ * the master sleeps, sleep.
+ *
+ * Bounds. What the network sends is held in the receive ring, and in a small
+ * pending buffer for runs of a few bytes. What the session writes is read only
+ * as far as the send ring has room beyond a reserve; the reserve is for answers
+ * to telnet commands. When even that is used up the worker reads no further
+ * input until the peer has acknowledged something: a client that does not read
+ * is not read either.
+ *
+ * Nothing that the master's page holds is believed before it is checked; a value
+ * that cannot be ends the worker.
+ *
+ * System calls while it relays: epoll_wait, epoll_ctl, recvmmsg, recvmsg,
+ * sendmsg, read, write, ioctl, shutdown, close, clock_gettime, prctl, exit_group.
+ */
+#ifndef SHELL_WORKER_H
+#define SHELL_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdnoreturn.h>
+
+#include "daemon/message.h"
+#include "shell/telnet_negotiate.h"
+#include "shell/telnet_output.h"
+#include "shell/telnet_parse.h"
+#include "shell/wait.h"
+#include "stack/ring.h"
+
+/* Descriptors that a worker is started with. */
+#define WORKER_FD_SUPERVISOR 3
+#define WORKER_FD_MASTER     4
+#define WORKER_FD_OPENER     5
+#define WORKER_FD_RING       6
+
+/* Milliseconds. */
+#define WORKER_QUIET_MS     400   /* a client without any telnet command gets its session after */
+#define WORKER_NEGOTIATE_MS 3000  /* one that has begun to negotiate, after */
+#define WORKER_EOF_RETRY_MS 1000  /* end-of-file is typed again after; doubles */
+#define WORKER_FIN_MS       60000 /* after the client's FIN, a silent session is hung up after */
+#define WORKER_HANGUP_MS    7000  /* a session that was hung up must have ended after */
+#define WORKER_DRAIN_MS     50    /* wait for a pty that a background process keeps open */
+#define WORKER_PTY_RETRY_MS 100   /* longest time between looks at a pty that is hung up */
+#define WORKER_PTY_FULL_MS  1000 /* a pty that takes no input is tried again after, at the latest */
+
+/* Bytes of input that wait for the pty outside the ring. */
+#define WORKER_PENDING_SIZE 1024u
+/* Bytes of the send ring that the session's output leaves free. */
+#define WORKER_RESERVE 256u
+/* Output is read from the pty when the send ring has this much room. */
+#define WORKER_ROOM_MIN 1024u
+/* Bytes read from the pty after its session has ended: more than its buffers hold. */
+#define WORKER_DRAIN_MAX (128u << 10)
+
+/*
+ * The worker page's `asleep`: both values ask for a doorbell; the first says
+ * that a move of tx_tail alone is not worth one.
+ */
+#define WORKER_ASLEEP       1u
+#define WORKER_ASLEEP_SPACE 3u
+
+enum worker_stage {
+	WORKER_IDLE,        /* no connection yet */
+	WORKER_NEGOTIATING, /* until the session is asked for */
+	WORKER_OPENING,     /* until the opener has answered */
+	WORKER_SESSION,     /* relaying */
+	WORKER_DONE,        /* tx_fin is written, or the connection is gone */
+};
+
+enum worker_timer {
+	TIMER_QUIET,
+	TIMER_NEGOTIATE,
+	TIMER_EOF,
+	TIMER_FIN,
+	TIMER_HANGUP,
+	TIMER_DRAIN,
+	TIMER_PTY,
+	TIMERS
+};
+
+/* The master's page as last seen and checked. */
+struct worker_view {
+	uint64_t rx_head, tx_tail, rx_urgent;
+	bool rx_fin;
+};
+
+struct worker {
+	struct ring ring;
+	struct waiter wait;
+	enum worker_stage stage;
+	bool again; /* there is more to do before sleeping */
+	uint64_t conn_id;
+	struct endpoint peer;
+	struct worker_view view;
+
+	/* network to session */
+	uint64_t rx_tail;      /* parsed up to here */
+	uint64_t rx_published; /* what the ring says */
+	uint64_t rx_told;      /* rx_tail when the master was last told of it */
+	bool synch;            /* discarding data until DM (RFC 854, Synch) */
+	bool held;             /* a negotiation waits for room in the send ring */
+	uint8_t held_verb, held_option;
+	uint16_t pending_start, pending_end;
+	uint8_t last_byte; /* the last one written to the pty; 0: none */
+	struct telnet_parser parser;
+	struct negotiation negotiation;
+	uint8_t pending_bytes[WORKER_PENDING_SIZE];
+
+	/* session to network */
+	uint64_t tx_head;      /* written up to here */
+	uint64_t tx_published; /* what the ring says */
+	bool need_space;       /* sleeping until tx_tail moves */
+	bool ayt_owed;         /* an AYT is to be answered when the last answer has arrived */
+	uint64_t ayt_end;      /* tx offset behind the last answer */
+	struct telnet_output output;
+
+	/* the session */
+	int pty;                       /* -1: none */
+	int keeper;                    /* -1: none */
+	bool pty_ready;                /* there may be something to read */
+	bool pty_full;                 /* it takes no input for now */
+	bool pty_hung;                 /* it gave EIO: no process has its other side open */
+	bool eof_sent;                 /* the client's FIN has been passed on */
+	bool hung_up;                  /* the session has been told to end */
+	bool ended;                    /* the keeper says that it has */
+	uint32_t drained;              /* bytes read since */
+	uint16_t pty_retry, eof_retry; /* next waits, milliseconds */
+
+	int64_t timers[TIMERS]; /* due, milliseconds of CLOCK_MONOTONIC; 0: off */
+};
+
+/* ---- worker.c ---- */
+
+/* Ends the process with STATUS. */
+noreturn void worker_exit(int status);
+
+/* Runs the worker from its descriptors to its end. */
+noreturn void worker_run(void);
+
+/* Arms TIMER to be due in MS milliseconds; stops it; true when it is due (it is then stopped). */
+void worker_timer_arm(struct worker *worker, enum worker_timer timer, int ms);
+void worker_timer_stop(struct worker *worker, enum worker_timer timer);
+bool worker_timer_due(struct worker *worker, enum worker_timer timer);
+
+/* ---- worker_channel.c: what comes over the channels ---- */
+
+/* Receives the configuration; returns the chroot directory's descriptor. */
+int channel_configuration(struct message_worker_config *config);
+/* Handles what is there on each channel. */
+void channel_supervisor(struct worker *worker);
+void channel_master(struct worker *worker);
+void channel_opener(struct worker *worker);
+void channel_keeper(struct worker *worker);
+
+/* ---- worker_ring.c: the worker's side of the ring ---- */
+
+/* Takes up the connection CONN_ID when the master's page names it, too. */
+bool ring_take_up(struct worker *worker, uint64_t conn_id);
+/*
+ * Looks at the master's page; true when something has changed that the worker
+ * waits for. Ends the process for values that cannot be, or for a connection
+ * that is gone.
+ */
+bool ring_look(struct worker *worker);
+/* Bytes that the send ring has room for. */
+uint32_t ring_room(const struct worker *worker);
+/* Appends LENGTH bytes, as they are, to the send ring; the caller has checked the room. */
+void ring_append(struct worker *worker, const void *bytes, size_t length);
+/* Makes what was read and written visible to the master, and wakes it where that is needed. */
+void ring_publish(struct worker *worker);
+/* The end: what has been written is all. The stage is WORKER_DONE afterwards. */
+void ring_finish(struct worker *worker);
+
+/* ---- relay_input.c ---- */
+
+/* Parses what the receive ring holds and passes it on, as far as there is room. */
+void relay_input(struct worker *worker);
+/* Puts one byte behind the input for the pty; nothing when there is no session. */
+void relay_type(struct worker *worker, uint8_t byte);
+/* Throws away the input that waits for the pty. */
+void relay_drop_input(struct worker *worker);
+
+/* ---- relay_output.c ---- */
+
+/* Moves output from the pty to the send ring, as far as there is room. */
+void relay_output(struct worker *worker);
+/* Throws away the output that the pty holds. */
+void relay_drop_output(struct worker *worker);
+
+/* ---- relay_command.c ---- */
+
+/* Does what the telnet command CODE asks for. */
+void relay_command(struct worker *worker, uint8_t code);
+/* Answers AYT when an answer is owed and the last one has arrived. */
+void relay_are_you_there(struct worker *worker);
+
+/* ---- session.c ---- */
+
+/* Takes the connection up: first batch of options, timers. */
+void session_begin(struct worker *worker);
+/* The opener's answer has come. The descriptors are then the worker's. */
+void session_opened(struct worker *worker, const struct message_session *answer, int pty,
+                    int keeper);
+/* No session can be had because of ERROR (errno): tells the client, and ends. */
+void session_failed(struct worker *worker, int error);
+/* The keeper says that the session has ended, or is gone. */
+void session_ended(struct worker *worker);
+/* Makes the session end; what it still writes is delivered. */
+void session_hang_up(struct worker *worker);
+/* Everything that depends on time and on the session's state; once a turn. */
+void session_turn(struct worker *worker);
+/* The pty gave EIO: it is looked at again after a while. */
+void session_pty_hung(struct worker *worker);
+
+#endif
