@@ -50,7 +50,8 @@ static void build4(uint8_t *bytes, uint8_t type, uint8_t code, uint16_t mtu)
 	const struct ip_address router = {.bytes = {203, 0, 113, 9}, .version = IP_V4};
 
 	memset(bytes, 0, MESSAGE4);
-	ip_build(bytes, &router, &local4, 0, MESSAGE4 - 20);
+	/* To another address than the quote's source: only the quote counts. */
+	ip_build(bytes, &router, &router, 0, MESSAGE4 - 20);
 	bytes[9] = 1;
 	bytes[20] = type;
 	bytes[21] = code;

@@ -81,6 +81,18 @@ static void every_truncation_is_short(void **state)
 		assert_int_equal(parse(bytes, length, &packet, &offset), IP_SHORT);
 }
 
+static void a_header_alone_is_a_packet_without_tcp(void **state)
+{
+	uint8_t bytes[20];
+	struct packet_in packet;
+	size_t offset = 0;
+
+	(void)state;
+	ip_build(bytes, &peer4, &local4, 0, 0);
+	assert_int_equal(parse(bytes, sizeof(bytes), &packet, &offset), IP_OK);
+	assert_int_equal(packet.tcp_length, 0);
+}
+
 static void ip_options_are_skipped_and_illegal_header_lengths_refused(void **state)
 {
 	uint8_t bytes[80] = {0};
@@ -130,6 +142,8 @@ static void an_ipv4_header_is_written_with_df(void **state)
 	(void)state;
 	assert_int_equal(ip_build(bytes, &local4, &peer4, 0x10, 50), 20);
 	assert_memory_equal(bytes, expected, sizeof(expected));
+	ip_build(bytes, &local4, &peer4, 0x10, 65535 - 20); /* as much as fits */
+	assert_int_equal(bytes[2] & bytes[3], 0xff);
 }
 
 static void an_ipv6_header_is_written(void **state)
@@ -174,6 +188,7 @@ int main(void)
 		cmocka_unit_test(bytes_past_the_total_length_are_left_out),
 		cmocka_unit_test(a_total_length_of_zero_stands_for_all_there_is),
 		cmocka_unit_test(every_truncation_is_short),
+		cmocka_unit_test(a_header_alone_is_a_packet_without_tcp),
 		cmocka_unit_test(ip_options_are_skipped_and_illegal_header_lengths_refused),
 		cmocka_unit_test(other_versions_protocols_and_fragments_are_not_tcp),
 		cmocka_unit_test(an_ipv4_header_is_written_with_df),

@@ -91,6 +91,7 @@ static void slots_out_of_range_are_ignored(void **state)
 
 	(void)state;
 	lookup_add(lookup, 1);
+	lookup_remove(lookup, 1);
 	lookup_remove(lookup, LOOKUP_NONE);
 	lookup_add(none, 0);
 	assert_int_equal(lookup_find(none, &flows[0]), LOOKUP_NONE);

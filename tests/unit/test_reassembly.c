@@ -99,6 +99,7 @@ static void with_all_ranges_used_only_what_touches_one_is_taken(void **state)
 
 	(void)state;
 	fill(&r);
+	assert_true(reassembly_valid(&r, 900));
 	before = r;
 	assert_false(reassembly_has_room(&r, 500, 600));
 	assert_false(reassembly_add(&r, 500, 600));
@@ -192,6 +193,23 @@ static void ranges_that_were_reached_are_not_reported(void **state)
 	assert_range(&blocks[0], 300, 400);
 	reassembly_advance(&r, 400);
 	assert_int_equal(reassembly_sack(&r, blocks, 4), 0);
+}
+
+static void what_remains_is_still_reported_by_age(void **state)
+{
+	struct reassembly r = {0};
+	struct seq_range blocks[4];
+
+	(void)state;
+	reassembly_add(&r, 300, 400);
+	reassembly_add(&r, 700, 800);
+	reassembly_add(&r, 500, 600);
+	reassembly_add(&r, 100, 200);
+	reassembly_advance(&r, 200);
+	assert_int_equal(reassembly_sack(&r, blocks, 4), 3);
+	assert_range(&blocks[0], 500, 600);
+	assert_range(&blocks[1], 700, 800);
+	assert_range(&blocks[2], 300, 400);
 }
 
 static void what_breaks_the_promises_is_not_valid(void **state)
@@ -308,6 +326,7 @@ int main(void)
 		cmocka_unit_test(a_merged_range_is_reported_once),
 		cmocka_unit_test(blocks_beyond_the_recent_ones_come_in_order),
 		cmocka_unit_test(ranges_that_were_reached_are_not_reported),
+		cmocka_unit_test(what_remains_is_still_reported_by_age),
 		cmocka_unit_test(what_breaks_the_promises_is_not_valid),
 		cmocka_unit_test(any_sequence_of_segments_agrees_with_one_flag_a_byte),
 	};
