@@ -31,9 +31,9 @@ static struct {
 	bool journal;
 	unsigned lost; /* lines that the channel had no room for */
 } log_state = {
-    .level = LOG_LEVEL_INFO,
-    .name = "calmd",
-    .channel = -1,
+	.level = LOG_LEVEL_INFO,
+	.name = "calmd",
+	.channel = -1,
 };
 
 void log_set_level(enum log_level level)

@@ -52,64 +52,64 @@ struct rule {
  * messages have ANY_TIME. (OPEN and doorbells are repeated and may be late.)
  */
 static const struct rule rules[] = {
-    {MESSAGE_MASTER_CONFIG, SUPERVISOR, MASTER, ANY_TIME, SIZE(master_config), 5, 6},
-    {MESSAGE_LANES, SUPERVISOR, MASTER, ANY_TIME, SIZE(lanes), FDS(2)},
-    {MESSAGE_LANES_CLOSE, SUPERVISOR, MASTER, ANY_TIME, SIZE(lanes), FDS(0)},
-    {MESSAGE_WORKER_ADD, SUPERVISOR, MASTER, ANY_TIME, SIZE(worker), FDS(2)},
-    {MESSAGE_WORKER_ADD, SUPERVISOR, OPENER, ANY_TIME, SIZE(worker), FDS(1)},
-    {MESSAGE_WORKER_GONE, SUPERVISOR, MASTER | OPENER, ANY_TIME, SIZE(worker_gone), FDS(0)},
-    {MESSAGE_TERMINATE, SUPERVISOR, MASTER | WORKER | OPENER, ANY_TIME, EMPTY, FDS(0)},
-    {MESSAGE_CALL_PORT, SUPERVISOR, MASTER, ANY_TIME, SIZE(call_port), FDS(0)},
+	{MESSAGE_MASTER_CONFIG, SUPERVISOR, MASTER, ANY_TIME, SIZE(master_config), 5, 6},
+	{MESSAGE_LANES, SUPERVISOR, MASTER, ANY_TIME, SIZE(lanes), FDS(2)},
+	{MESSAGE_LANES_CLOSE, SUPERVISOR, MASTER, ANY_TIME, SIZE(lanes), FDS(0)},
+	{MESSAGE_WORKER_ADD, SUPERVISOR, MASTER, ANY_TIME, SIZE(worker), FDS(2)},
+	{MESSAGE_WORKER_ADD, SUPERVISOR, OPENER, ANY_TIME, SIZE(worker), FDS(1)},
+	{MESSAGE_WORKER_GONE, SUPERVISOR, MASTER | OPENER, ANY_TIME, SIZE(worker_gone), FDS(0)},
+	{MESSAGE_TERMINATE, SUPERVISOR, MASTER | WORKER | OPENER, ANY_TIME, EMPTY, FDS(0)},
+	{MESSAGE_CALL_PORT, SUPERVISOR, MASTER, ANY_TIME, SIZE(call_port), FDS(0)},
 
-    {MESSAGE_READY, MASTER | WORKER | OPENER, SUPERVISOR, PHASE_START, EMPTY, FDS(0)},
-    {MESSAGE_WORKER_TAKEN, MASTER, SUPERVISOR, PHASE_RUN | PHASE_END, SIZE(worker), FDS(0)},
-    {MESSAGE_WORKER_RELEASE, MASTER, SUPERVISOR, PHASE_RUN | PHASE_END, SIZE(worker), FDS(0)},
-    {MESSAGE_PRIV_CALL_PORT, MASTER, SUPERVISOR, PHASE_RUN, SIZE(call_port), FDS(0)},
-    {MESSAGE_PRIV_CALL_END, MASTER, SUPERVISOR, PHASE_RUN | PHASE_END, SIZE(call_port), FDS(0)},
-    {MESSAGE_DRAINED, MASTER, SUPERVISOR, PHASE_RUN | PHASE_END, EMPTY, FDS(0)},
-    {MESSAGE_LOG, MASTER | WORKER | OPENER, SUPERVISOR, ANY_TIME, sizeof(struct message_log),
-     sizeof(struct message_log) + LOG_LINE_MAX, FDS(0)},
+	{MESSAGE_READY, MASTER | WORKER | OPENER, SUPERVISOR, PHASE_START, EMPTY, FDS(0)},
+	{MESSAGE_WORKER_TAKEN, MASTER, SUPERVISOR, PHASE_RUN | PHASE_END, SIZE(worker), FDS(0)},
+	{MESSAGE_WORKER_RELEASE, MASTER, SUPERVISOR, PHASE_RUN | PHASE_END, SIZE(worker), FDS(0)},
+	{MESSAGE_PRIV_CALL_PORT, MASTER, SUPERVISOR, PHASE_RUN, SIZE(call_port), FDS(0)},
+	{MESSAGE_PRIV_CALL_END, MASTER, SUPERVISOR, PHASE_RUN | PHASE_END, SIZE(call_port), FDS(0)},
+	{MESSAGE_DRAINED, MASTER, SUPERVISOR, PHASE_RUN | PHASE_END, EMPTY, FDS(0)},
+	{MESSAGE_LOG, MASTER | WORKER | OPENER, SUPERVISOR, ANY_TIME, sizeof(struct message_log),
+         sizeof(struct message_log) + LOG_LINE_MAX, FDS(0)},
 
-    {MESSAGE_WORKER_CONFIG, SUPERVISOR, WORKER, ANY_TIME, SIZE(worker_config), FDS(1)},
-    {MESSAGE_OPENER_CONFIG, SUPERVISOR, OPENER, ANY_TIME, SIZE(opener_config), FDS(0)},
+	{MESSAGE_WORKER_CONFIG, SUPERVISOR, WORKER, ANY_TIME, SIZE(worker_config), FDS(1)},
+	{MESSAGE_OPENER_CONFIG, SUPERVISOR, OPENER, ANY_TIME, SIZE(opener_config), FDS(0)},
 
-    {MESSAGE_OPEN, MASTER, WORKER, ANY_TIME, SIZE(open), FDS(0)},
-    {MESSAGE_DOORBELL, MASTER, WORKER, ANY_TIME, EMPTY, FDS(0)},
-    {MESSAGE_DOORBELL, WORKER, MASTER, ANY_TIME, EMPTY, FDS(0)},
+	{MESSAGE_OPEN, MASTER, WORKER, ANY_TIME, SIZE(open), FDS(0)},
+	{MESSAGE_DOORBELL, MASTER, WORKER, ANY_TIME, EMPTY, FDS(0)},
+	{MESSAGE_DOORBELL, WORKER, MASTER, ANY_TIME, EMPTY, FDS(0)},
 
-    {MESSAGE_PRIV_OPEN_SESSION, WORKER, OPENER, PHASE_RUN, SIZE(open_session), FDS(0)},
-    {MESSAGE_SESSION, OPENER, WORKER, ANY_TIME, SIZE(session), 0, 2},
-    {MESSAGE_SESSION_ENDED, KEEPER, WORKER, ANY_TIME, SIZE(session_ended), FDS(0)},
+	{MESSAGE_PRIV_OPEN_SESSION, WORKER, OPENER, PHASE_RUN, SIZE(open_session), FDS(0)},
+	{MESSAGE_SESSION, OPENER, WORKER, ANY_TIME, SIZE(session), 0, 2},
+	{MESSAGE_SESSION_ENDED, KEEPER, WORKER, ANY_TIME, SIZE(session_ended), FDS(0)},
 };
 
 static const char *const message_names[MESSAGE_TYPES] = {
-    [MESSAGE_NONE] = "none",
-    [MESSAGE_MASTER_CONFIG] = "master_config",
-    [MESSAGE_LANES] = "lanes",
-    [MESSAGE_LANES_CLOSE] = "lanes_close",
-    [MESSAGE_WORKER_ADD] = "worker_add",
-    [MESSAGE_WORKER_GONE] = "worker_gone",
-    [MESSAGE_TERMINATE] = "terminate",
-    [MESSAGE_CALL_PORT] = "call_port",
-    [MESSAGE_READY] = "ready",
-    [MESSAGE_WORKER_TAKEN] = "worker_taken",
-    [MESSAGE_WORKER_RELEASE] = "worker_release",
-    [MESSAGE_PRIV_CALL_PORT] = "priv_call_port",
-    [MESSAGE_PRIV_CALL_END] = "priv_call_end",
-    [MESSAGE_DRAINED] = "drained",
-    [MESSAGE_LOG] = "log",
-    [MESSAGE_WORKER_CONFIG] = "worker_config",
-    [MESSAGE_OPENER_CONFIG] = "opener_config",
-    [MESSAGE_OPEN] = "open",
-    [MESSAGE_DOORBELL] = "doorbell",
-    [MESSAGE_PRIV_OPEN_SESSION] = "priv_open_session",
-    [MESSAGE_SESSION] = "session",
-    [MESSAGE_SESSION_ENDED] = "session_ended",
+	[MESSAGE_NONE] = "none",
+	[MESSAGE_MASTER_CONFIG] = "master_config",
+	[MESSAGE_LANES] = "lanes",
+	[MESSAGE_LANES_CLOSE] = "lanes_close",
+	[MESSAGE_WORKER_ADD] = "worker_add",
+	[MESSAGE_WORKER_GONE] = "worker_gone",
+	[MESSAGE_TERMINATE] = "terminate",
+	[MESSAGE_CALL_PORT] = "call_port",
+	[MESSAGE_READY] = "ready",
+	[MESSAGE_WORKER_TAKEN] = "worker_taken",
+	[MESSAGE_WORKER_RELEASE] = "worker_release",
+	[MESSAGE_PRIV_CALL_PORT] = "priv_call_port",
+	[MESSAGE_PRIV_CALL_END] = "priv_call_end",
+	[MESSAGE_DRAINED] = "drained",
+	[MESSAGE_LOG] = "log",
+	[MESSAGE_WORKER_CONFIG] = "worker_config",
+	[MESSAGE_OPENER_CONFIG] = "opener_config",
+	[MESSAGE_OPEN] = "open",
+	[MESSAGE_DOORBELL] = "doorbell",
+	[MESSAGE_PRIV_OPEN_SESSION] = "priv_open_session",
+	[MESSAGE_SESSION] = "session",
+	[MESSAGE_SESSION_ENDED] = "session_ended",
 };
 
 static const char *const role_names[ROLES] = {
-    [ROLE_SUPERVISOR] = "supervisor", [ROLE_MASTER] = "master", [ROLE_WORKER] = "worker",
-    [ROLE_OPENER] = "opener",         [ROLE_KEEPER] = "keeper",
+	[ROLE_SUPERVISOR] = "supervisor", [ROLE_MASTER] = "master", [ROLE_WORKER] = "worker",
+	[ROLE_OPENER] = "opener",         [ROLE_KEEPER] = "keeper",
 };
 
 /* Room for the descriptors of one message. */
@@ -126,14 +126,14 @@ int message_send(int channel, enum message_type type, const void *payload, size_
 		return -1;
 	}
 	struct message_header header = {
-	    .version = MESSAGE_VERSION,
-	    .type = type,
-	    .length = (uint32_t)length,
-	    .fds = (uint32_t)count,
+		.version = MESSAGE_VERSION,
+		.type = type,
+		.length = (uint32_t)length,
+		.fds = (uint32_t)count,
 	};
 	struct iovec parts[2] = {
-	    {.iov_base = &header, .iov_len = sizeof(header)},
-	    {.iov_base = (void *)(uintptr_t)payload, .iov_len = length},
+		{.iov_base = &header, .iov_len = sizeof(header)},
+		{.iov_base = (void *)(uintptr_t)payload, .iov_len = length},
 	};
 	struct msghdr record = {.msg_iov = parts, .msg_iovlen = length > 0 ? 2 : 1};
 	union control_buffer control;
@@ -176,15 +176,15 @@ static uint32_t take_descriptors(struct msghdr *record, struct message *message)
 int message_receive(int channel, struct message *message, int flags)
 {
 	struct iovec parts[2] = {
-	    {.iov_base = &message->header, .iov_len = sizeof(message->header)},
-	    {.iov_base = message->payload, .iov_len = sizeof(message->payload)},
+		{.iov_base = &message->header, .iov_len = sizeof(message->header)},
+		{.iov_base = message->payload, .iov_len = sizeof(message->payload)},
 	};
 	union control_buffer control;
 	struct msghdr record = {
-	    .msg_iov = parts,
-	    .msg_iovlen = 2,
-	    .msg_control = control.bytes,
-	    .msg_controllen = sizeof(control.bytes),
+		.msg_iov = parts,
+		.msg_iovlen = 2,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
 	};
 	ssize_t got;
 
@@ -198,8 +198,8 @@ int message_receive(int channel, struct message *message, int flags)
 
 	struct message_header *header = &message->header;
 	uint32_t count = take_descriptors(&record, message);
-	bool whole =
-	    (size_t)got >= sizeof(*header) && (record.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
+	bool whole = (size_t)got >= sizeof(*header) &&
+	             (record.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
 	if (!whole || header->version != MESSAGE_VERSION || header->fds != count ||
 	    header->length != (size_t)got - sizeof(*header)) {
 		header->fds = count;

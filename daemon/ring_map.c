@@ -87,12 +87,12 @@ int ring_map(int fd, uint32_t rx_size, uint32_t tx_size, struct ring *ring)
 		return -1;
 	}
 	*ring = (struct ring){
-	    .master = (struct ring_master_page *)(base + RING_MASTER_OFFSET),
-	    .worker = (struct ring_worker_page *)(base + RING_WORKER_OFFSET),
-	    .rx = rx,
-	    .tx = tx,
-	    .rx_size = rx_size,
-	    .tx_size = tx_size,
+		.master = (struct ring_master_page *)(base + RING_MASTER_OFFSET),
+		.worker = (struct ring_worker_page *)(base + RING_WORKER_OFFSET),
+		.rx = rx,
+		.tx = tx,
+		.rx_size = rx_size,
+		.tx_size = tx_size,
 	};
 	return 0;
 }

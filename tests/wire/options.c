@@ -41,55 +41,55 @@ enum option_id {
 };
 
 static const struct option long_options[] = {
-    {"delay", required_argument, NULL, OPTION_DELAY},
-    {"jitter", required_argument, NULL, OPTION_JITTER},
-    {"loss", required_argument, NULL, OPTION_LOSS},
-    {"reorder", required_argument, NULL, OPTION_REORDER},
-    {"reorder-gap", required_argument, NULL, OPTION_REORDER_GAP},
-    {"reorder-hold", required_argument, NULL, OPTION_REORDER_HOLD},
-    {"duplicate", required_argument, NULL, OPTION_DUPLICATE},
-    {"corrupt", required_argument, NULL, OPTION_CORRUPT},
-    {"rate", required_argument, NULL, OPTION_RATE},
-    {"queue", required_argument, NULL, OPTION_QUEUE},
-    {"direction", required_argument, NULL, OPTION_DIRECTION},
-    {"seed", required_argument, NULL, OPTION_SEED},
-    {"mtu", required_argument, NULL, OPTION_MTU},
-    {"name", required_argument, NULL, OPTION_NAME},
-    {"a-ipv4", required_argument, NULL, OPTION_A_IPV4},
-    {"b-ipv4", required_argument, NULL, OPTION_B_IPV4},
-    {"a-ipv6", required_argument, NULL, OPTION_A_IPV6},
-    {"b-ipv6", required_argument, NULL, OPTION_B_IPV6},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
+	{"delay", required_argument, NULL, OPTION_DELAY},
+	{"jitter", required_argument, NULL, OPTION_JITTER},
+	{"loss", required_argument, NULL, OPTION_LOSS},
+	{"reorder", required_argument, NULL, OPTION_REORDER},
+	{"reorder-gap", required_argument, NULL, OPTION_REORDER_GAP},
+	{"reorder-hold", required_argument, NULL, OPTION_REORDER_HOLD},
+	{"duplicate", required_argument, NULL, OPTION_DUPLICATE},
+	{"corrupt", required_argument, NULL, OPTION_CORRUPT},
+	{"rate", required_argument, NULL, OPTION_RATE},
+	{"queue", required_argument, NULL, OPTION_QUEUE},
+	{"direction", required_argument, NULL, OPTION_DIRECTION},
+	{"seed", required_argument, NULL, OPTION_SEED},
+	{"mtu", required_argument, NULL, OPTION_MTU},
+	{"name", required_argument, NULL, OPTION_NAME},
+	{"a-ipv4", required_argument, NULL, OPTION_A_IPV4},
+	{"b-ipv4", required_argument, NULL, OPTION_B_IPV4},
+	{"a-ipv6", required_argument, NULL, OPTION_A_IPV6},
+	{"b-ipv6", required_argument, NULL, OPTION_B_IPV6},
+	{"help", no_argument, NULL, OPTION_HELP},
+	{NULL, 0, NULL, 0},
 };
 
 static const char help_text[] =
-    "Usage: wire [OPTION]... NAMESPACE_A NAMESPACE_B\n"
-    "Joins two network namespaces (of `ip netns`) through TUN devices and impairs what passes.\n"
-    "\n"
-    "What happens to packets, in both directions or in the one that --direction names:\n"
-    "  --delay MS          one-way delay (0)\n"
-    "  --jitter MS         up to this much more for each packet; keeps the order (0)\n"
-    "  --loss PERCENT      lose packets (0)\n"
-    "  --reorder PERCENT   hold packets back so that later ones overtake them (0)\n"
-    "  --reorder-gap N       until N packets have overtaken (3),\n"
-    "  --reorder-hold MS     or until this time has passed (20)\n"
-    "  --duplicate PERCENT deliver packets twice (0)\n"
-    "  --corrupt PERCENT   flip one random bit of the IP payload (0)\n"
-    "  --rate MBIT         megabits a second (0: no limit)\n"
-    "  --queue BYTES       what may wait for --rate; more is dropped (262144)\n"
-    "  --direction WHICH   the options after this one are for a-to-b, b-to-a, or both (both)\n"
-    "\n"
-    "The rest:\n"
-    "  --seed N            replays a run's decisions; printed at the start (random)\n"
-    "  --mtu BYTES         of both ends; below 1280 there is no IPv6 (1500)\n"
-    "  --name NAME         of both devices (wire0)\n"
-    "  --a-ipv4 ADDRESS/PREFIX, --b-ipv4   (10.77.0.1/24, 10.77.0.2/24)\n"
-    "  --a-ipv6 ADDRESS/PREFIX, --b-ipv6   (fd77::1/64, fd77::2/64)\n"
-    "  --help              this text\n"
-    "\n"
-    "Prints \"wire ready seed=N\" when both ends are up. SIGUSR1 prints the counters as one\n"
-    "line of JSON; SIGTERM and SIGINT print them and end the wire.\n";
+	"Usage: wire [OPTION]... NAMESPACE_A NAMESPACE_B\n"
+	"Joins two network namespaces (of `ip netns`) through TUN devices and impairs what passes.\n"
+	"\n"
+	"What happens to packets, in both directions or in the one that --direction names:\n"
+	"  --delay MS          one-way delay (0)\n"
+	"  --jitter MS         up to this much more for each packet; keeps the order (0)\n"
+	"  --loss PERCENT      lose packets (0)\n"
+	"  --reorder PERCENT   hold packets back so that later ones overtake them (0)\n"
+	"  --reorder-gap N       until N packets have overtaken (3),\n"
+	"  --reorder-hold MS     or until this time has passed (20)\n"
+	"  --duplicate PERCENT deliver packets twice (0)\n"
+	"  --corrupt PERCENT   flip one random bit of the IP payload (0)\n"
+	"  --rate MBIT         megabits a second (0: no limit)\n"
+	"  --queue BYTES       what may wait for --rate; more is dropped (262144)\n"
+	"  --direction WHICH   the options after this one are for a-to-b, b-to-a, or both (both)\n"
+	"\n"
+	"The rest:\n"
+	"  --seed N            replays a run's decisions; printed at the start (random)\n"
+	"  --mtu BYTES         of both ends; below 1280 there is no IPv6 (1500)\n"
+	"  --name NAME         of both devices (wire0)\n"
+	"  --a-ipv4 ADDRESS/PREFIX, --b-ipv4   (10.77.0.1/24, 10.77.0.2/24)\n"
+	"  --a-ipv6 ADDRESS/PREFIX, --b-ipv6   (fd77::1/64, fd77::2/64)\n"
+	"  --help              this text\n"
+	"\n"
+	"Prints \"wire ready seed=N\" when both ends are up. SIGUSR1 prints the counters as one\n"
+	"line of JSON; SIGTERM and SIGINT print them and end the wire.\n";
 
 static double parse_number(const char *option, const char *text, double most)
 {
@@ -232,8 +232,8 @@ static int set_common_option(struct wire_options *options, int id, const char *n
 static void set_defaults(struct wire_options *options)
 {
 	static const char *const defaults[][2] = {
-	    {"10.77.0.1/24", "fd77::1/64"},
-	    {"10.77.0.2/24", "fd77::2/64"},
+		{"10.77.0.1/24", "fd77::1/64"},
+		{"10.77.0.2/24", "fd77::2/64"},
 	};
 
 	memset(options, 0, sizeof(*options));

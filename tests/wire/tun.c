@@ -86,9 +86,9 @@ static void set_ipv4(int control, const struct tun_settings *settings)
 static void set_ipv6(const struct tun_settings *settings)
 {
 	struct in6_ifreq_kernel request = {
-	    .address = settings->ipv6,
-	    .prefix = settings->ipv6_prefix,
-	    .interface = (int)if_nametoindex(settings->name),
+		.address = settings->ipv6,
+		.prefix = settings->ipv6_prefix,
+		.interface = (int)if_nametoindex(settings->name),
 	};
 	int control = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 

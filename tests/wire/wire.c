@@ -161,9 +161,9 @@ static const struct timespec *time_to_sleep(const struct wire *wire, struct time
 static void run(struct wire *wire)
 {
 	struct pollfd polled[3] = {
-	    {.fd = wire->ends[0], .events = POLLIN},
-	    {.fd = wire->ends[1], .events = POLLIN},
-	    {.fd = wire->signals, .events = POLLIN},
+		{.fd = wire->ends[0], .events = POLLIN},
+		{.fd = wire->ends[1], .events = POLLIN},
+		{.fd = wire->signals, .events = POLLIN},
 	};
 	struct timespec wait;
 
