@@ -1,0 +1,121 @@
+/*
+ * The master's loop: what every turn ends with, and the timers.
+ *
+ * A turn begins with one libevent callback (a lane, a worker's channel, the
+ * control socket, a message, a timer) that calls the engine, and ends in
+ * master_settle(). There is one timer for all of the engine; it is only set
+ * anew when the engine's deadline has come nearer or it has gone off, so that a
+ * deadline that keeps moving away costs nothing.
+ *
+ * The loop's clock is the kernel's coarse one, a few milliseconds behind at
+ * most: a timer that goes off early is set again.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <event2/event.h>
+
+#include "daemon/call.h"
+#include "daemon/link.h"
+#include "daemon/log.h"
+#include "daemon/master_state.h"
+#include "daemon/pool.h"
+
+/* Times that a turn looks at rings once more before others have theirs. */
+#define SLEEP_ROUNDS 4
+
+static void set_timer(struct master *m, uint64_t now_us)
+{
+	uint64_t deadline = stack_deadline(m->stack);
+	uint64_t wait_us;
+	struct timeval tv;
+
+	if (deadline >= m->armed_us)
+		return;
+	m->armed_us = deadline;
+	wait_us = deadline > now_us ? deadline - now_us : 0;
+	tv.tv_sec = (time_t)(wait_us / 1000000u);
+	tv.tv_usec = (suseconds_t)(wait_us % 1000000u);
+	evtimer_add(m->timer, &tv);
+}
+
+void master_settle(struct master *m, uint64_t now_us)
+{
+	int rounds = 0;
+
+	do
+		link_flush(m->link, now_us);
+	while (pool_settle(m->pool, now_us));
+	call_settle(m->calls);
+	while (pool_sleep(m->pool, now_us)) {
+		link_flush(m->link, now_us);
+		if (++rounds == SLEEP_ROUNDS) {
+			event_active(m->again, EV_TIMEOUT, 0);
+			break;
+		}
+	}
+	if (rounds > 0 && pool_settle(m->pool, now_us))
+		link_flush(m->link, now_us);
+	if (m->phase == PHASE_END)
+		master_end_check(m);
+	set_timer(m, now_us);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *m = arg;
+	uint64_t now_us = master_now_us();
+
+	(void)fd;
+	(void)what;
+	m->armed_us = UINT64_MAX;
+	stack_timers(m->stack, now_us);
+	master_settle(m, now_us);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	master_settle(arg, master_now_us());
+}
+
+bool master_loop_create(struct master *m)
+{
+	m->armed_us = UINT64_MAX;
+	m->timer = evtimer_new(m->base, on_timer, m);
+	m->again = event_new(m->base, -1, 0, on_again, m);
+	if (m->timer != NULL && m->again != NULL)
+		return true;
+	log_error("cannot make the master's timers: out of memory");
+	return false;
+}
+
+void master_loop_destroy(struct master *m)
+{
+	if (m->timer != NULL)
+		event_free(m->timer);
+	if (m->again != NULL)
+		event_free(m->again);
+	if (m->end_timer != NULL)
+		event_free(m->end_timer);
+}
+
+/*
+ * Blocks where the channel is full: the supervisor reads it always, and what is
+ * said here must not be lost.
+ */
+void master_tell(struct master *m, enum message_type type, const void *payload, size_t length)
+{
+	if (message_send(m->channel, type, payload, length, NULL, 0, 0) == 0)
+		return;
+	log_error("cannot tell the supervisor %s: %s", message_name(type), strerror(errno));
+	master_stop(m, 1);
+}
+
+void master_stop(struct master *m, int status)
+{
+	m->status = status;
+	event_base_loopbreak(m->base);
+}

@@ -1,0 +1,86 @@
+/*
+ * What the supervisor says to the running master. Each message is checked
+ * against the table of who may say what (message_allowed()); a supervisor that
+ * breaks it is not the one we know, and the master ends.
+ *
+ * A turn handles a bounded number of messages. Losing the supervisor ends the
+ * master: the next supervisor starts its own.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "daemon/call.h"
+#include "daemon/link.h"
+#include "daemon/log.h"
+#include "daemon/master_state.h"
+#include "daemon/pool.h"
+
+#define TURN_MESSAGES 64
+
+static void handle(struct master *m, uint64_t now_us)
+{
+	struct message *message = &m->message;
+	const void *payload = message->payload;
+	const struct message_lanes *lanes = payload;
+	const struct message_worker_gone *gone = payload;
+
+	switch (message->header.type) {
+	case MESSAGE_LANES:
+		link_add(m->link, lanes, message->fd[0], message->fd[1]);
+		return;
+	case MESSAGE_LANES_CLOSE:
+		link_remove(m->link, lanes->call, lanes->version);
+		return;
+	case MESSAGE_WORKER_ADD:
+		pool_add(m->pool, payload, message->fd[0], message->fd[1]);
+		return;
+	case MESSAGE_WORKER_GONE:
+		pool_gone(m->pool, gone->worker, now_us);
+		return;
+	case MESSAGE_CALL_PORT:
+		call_port(m->calls, payload, now_us);
+		return;
+	case MESSAGE_TERMINATE:
+		master_terminate(m, now_us);
+		return;
+	default:
+		log_error("the supervisor sent %s, which is not for a running master",
+		          message_name(message->header.type));
+		message_discard(message);
+		master_stop(m, 1);
+	}
+}
+
+void master_on_channel(int fd, short what, void *arg)
+{
+	struct master *m = arg;
+	uint64_t now_us = master_now_us();
+
+	(void)what;
+	for (int i = 0; i < TURN_MESSAGES; i++) {
+		int got = message_receive(fd, &m->message, MSG_DONTWAIT);
+
+		if (got < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (got == 0 || (got < 0 && errno == ECONNRESET)) {
+			/* Nobody is left to tell. */
+			master_stop(m, 1);
+			return;
+		}
+		if (got < 0) {
+			log_error("cannot read the supervisor's channel: %s", strerror(errno));
+			master_stop(m, 1);
+			return;
+		}
+		if (!message_allowed(&m->message, ROLE_SUPERVISOR, ROLE_MASTER, m->phase)) {
+			log_error("the supervisor must not send %s now",
+			          message_name(m->message.header.type));
+			message_discard(&m->message);
+			master_stop(m, 1);
+			return;
+		}
+		handle(m, now_us);
+	}
+	master_settle(m, now_us);
+}

@@ -1,0 +1,109 @@
+/*
+ * What the master's parts share: the one struct that holds them together and
+ * the few functions of master_loop.c, master_hooks.c, master_messages.c and
+ * master_end.c that the others call. Private to the master; tests use the parts'
+ * own headers.
+ */
+#ifndef DAEMON_MASTER_STATE_H
+#define DAEMON_MASTER_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "daemon/message.h"
+#include "stack/stack.h"
+
+struct call_table;
+struct control;
+struct event;
+struct event_base;
+struct link;
+struct pool;
+struct route;
+
+struct master {
+	struct event_base *base;
+	int channel; /* to the supervisor */
+	struct event *channel_event;
+	struct message_master_config config;
+	enum phase phase;
+	struct message message; /* being handled; too big for the call stack */
+
+	struct stack *stack;
+	void *table;
+	size_t table_bytes;
+
+	struct link *link;
+	struct route *route;
+	struct pool *pool;
+	struct call_table *calls;
+	struct control *control;
+	int icmp_fd[2]; /* ICMPv4, ICMPv6 */
+	struct event *icmp_event[2];
+
+	struct event *timer; /* stack_timers() */
+	uint64_t armed_us;   /* what it is set to; UINT64_MAX: nothing */
+	struct event *again; /* work was left over for the next turn of the loop */
+	struct event *end_timer;
+
+	uint64_t started_us;
+	uint64_t log_tokens_us; /* see master_hooks.c */
+	uint64_t log_left_out;
+	int status; /* the process's exit status */
+};
+
+/* The engine's clock: microseconds of CLOCK_MONOTONIC. */
+static inline uint64_t master_now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+}
+
+/* master_loop.c */
+
+/* Makes the timers; false with the cause logged. */
+bool master_loop_create(struct master *m);
+void master_loop_destroy(struct master *m);
+
+/*
+ * Ends every turn: whoever has called the engine calls this once afterwards. It
+ * sends what has become due, hands waiting connections to workers, does what the
+ * hooks have asked for, lets the rings sleep again and sets the timer. It may
+ * free workers, lanes and calls: the caller uses none of them afterwards.
+ */
+void master_settle(struct master *m, uint64_t now_us);
+
+/* Sends MESSAGE of the master to the supervisor; a failure ends the loop. */
+void master_tell(struct master *m, enum message_type type, const void *payload, size_t length);
+
+/* Ends the loop; master_main() then returns STATUS. */
+void master_stop(struct master *m, int status);
+
+/* master_hooks.c */
+
+/* What the engine tells; they only note what master_settle() then does. */
+void master_hooks(struct master *m, struct stack_hooks *hooks);
+
+/* master_messages.c */
+
+/* The supervisor's channel is readable. */
+void master_on_channel(int fd, short what, void *arg);
+
+/* master_icmp.c */
+
+bool master_icmp_create(struct master *m);
+void master_icmp_destroy(struct master *m);
+
+/* master_end.c */
+
+/* MESSAGE_TERMINATE: no new connections, and an end to those that are there. */
+void master_terminate(struct master *m, uint64_t now_us);
+
+/* Says MESSAGE_DRAINED and ends the loop once nothing is open. */
+void master_end_check(struct master *m);
+
+#endif

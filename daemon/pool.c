@@ -1,0 +1,290 @@
+/*
+ * The master's view of its workers.
+ *
+ * Theory of operation
+ *
+ * A worker is added by the supervisor, idle, with its ring mapped at once, so
+ * that handing over a connection costs no mapping. It serves one connection:
+ *
+ *   idle       in the idle list, oldest first (the longest ready)
+ *   attached   stack_attach() has been called; the ring is the engine's
+ *   detached   the engine needs the ring no more: it is unmapped
+ *   gone       the supervisor says that the process has ended
+ *
+ * and is forgotten when it is both gone and not attached; the supervisor is then
+ * told that nobody needs the ring (MESSAGE_WORKER_RELEASE). A worker that hangs
+ * up its channel, or sends anything but doorbells, is no longer listened to; its
+ * end is the supervisor's to notice.
+ *
+ * The hooks only mark and queue; the engine is called from pool_settle(),
+ * pool_gone(), and pool_doorbell.c, which keeps the doorbells.
+ */
+#include "daemon/pool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "daemon/log.h"
+#include "daemon/master_state.h"
+#include "daemon/pool_worker.h"
+#include "daemon/ring_map.h"
+
+struct pool *pool_create(struct master *m)
+{
+	struct pool *pool = calloc(1, sizeof(*pool));
+
+	if (pool == NULL)
+		return NULL;
+	pool->master = m;
+	TAILQ_INIT(&pool->idle);
+	/* Those that are ending, and some to spare for the busy message. */
+	pool->workers_max = 2 * m->config.max_connections + m->config.max_spare_workers + 64;
+	return pool;
+}
+
+struct worker *pool_find(const struct pool *pool, uint64_t number)
+{
+	struct worker *w;
+
+	LIST_FOREACH (w, &pool->bucket[number % POOL_BUCKETS], bucket) {
+		if (w->number == number)
+			return w;
+	}
+	return NULL;
+}
+
+static void set_idle(struct worker *w, bool idle)
+{
+	struct pool *pool = w->pool;
+
+	if (w->idle == idle)
+		return;
+	w->idle = idle;
+	if (idle) {
+		TAILQ_INSERT_TAIL(&pool->idle, w, idle_entry);
+		pool->idle_count++;
+	} else {
+		TAILQ_REMOVE(&pool->idle, w, idle_entry);
+		pool->idle_count--;
+	}
+}
+
+void pool_close_channel(struct worker *w)
+{
+	set_idle(w, false);
+	if (w->event != NULL)
+		event_free(w->event);
+	w->event = NULL;
+	if (w->channel >= 0)
+		close(w->channel);
+	w->channel = -1;
+}
+
+void pool_set_awake(struct worker *w, bool awake)
+{
+	if (w->awake == awake)
+		return;
+	w->awake = awake;
+	if (awake)
+		SLIST_INSERT_HEAD(&w->pool->awake, w, awake_entry);
+	else
+		SLIST_REMOVE(&w->pool->awake, w, worker, awake_entry);
+}
+
+static void unmap(struct worker *w)
+{
+	pool_set_awake(w, false);
+	if (w->mapped)
+		ring_unmap(&w->ring);
+	w->mapped = false;
+}
+
+static void worker_free(struct worker *w)
+{
+	pool_close_channel(w);
+	unmap(w);
+	LIST_REMOVE(w, bucket);
+	w->pool->workers--;
+	free(w);
+}
+
+void pool_destroy(struct pool *pool)
+{
+	if (pool == NULL)
+		return;
+	for (unsigned i = 0; i < POOL_BUCKETS; i++) {
+		while (!LIST_EMPTY(&pool->bucket[i]))
+			worker_free(LIST_FIRST(&pool->bucket[i]));
+	}
+	free(pool);
+}
+
+/* For pool_settle() to look at, once the engine has returned. */
+static void note_freed(struct worker *w)
+{
+	if (w->freed)
+		return;
+	w->freed = true;
+	SLIST_INSERT_HEAD(&w->pool->freed, w, freed_entry);
+}
+
+/* Makes the entry; CHANNEL and the mapping follow. */
+static struct worker *worker_new(struct pool *pool, uint64_t number)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+
+	if (w == NULL)
+		return NULL;
+	w->pool = pool;
+	w->number = number;
+	w->channel = -1;
+	LIST_INSERT_HEAD(&pool->bucket[number % POOL_BUCKETS], w, bucket);
+	pool->workers++;
+	return w;
+}
+
+void pool_add(struct pool *pool, const struct message_worker *worker, int channel, int ring)
+{
+	struct worker *w = NULL;
+	const char *why = NULL;
+
+	if (worker->worker >= UINT32_MAX || pool_find(pool, worker->worker) != NULL)
+		why = "its number cannot be used";
+	else if (pool->workers >= pool->workers_max)
+		why = "there are too many";
+	else if (!ring_size_valid(worker->rx_size) || !ring_size_valid(worker->tx_size))
+		why = "its ring has an impossible size";
+	else if ((w = worker_new(pool, worker->worker)) == NULL)
+		why = "out of memory";
+	if (why != NULL) {
+		log_error("worker %" PRIu64 " is not taken on: %s", worker->worker, why);
+		close(channel);
+		close(ring);
+		return;
+	}
+
+	w->channel = channel;
+	if (ring_map(ring, worker->rx_size, worker->tx_size, &w->ring) == 0)
+		w->mapped = true;
+	else
+		why = strerror(errno);
+	close(ring);
+	if (w->mapped) {
+		w->event = event_new(pool->master->base, channel, EV_READ | EV_PERSIST,
+		                     pool_on_channel, w);
+		if (w->event == NULL || event_add(w->event, NULL) != 0)
+			why = "no event for its channel";
+	}
+	if (why != NULL) {
+		/* Its channel closed, it ends; the entry waits for the supervisor's word. */
+		log_error("worker %" PRIu64 " is not taken on: %s", worker->worker, why);
+		pool_close_channel(w);
+		return;
+	}
+	set_idle(w, true);
+}
+
+void pool_gone(struct pool *pool, uint64_t number, uint64_t now_us)
+{
+	struct worker *w = pool_find(pool, number);
+
+	if (w == NULL || w->gone)
+		return;
+	w->gone = true;
+	pool_close_channel(w);
+	if (w->attached)
+		stack_worker_gone(pool->master->stack, w->conn, now_us);
+	note_freed(w);
+}
+
+void pool_detached(struct pool *pool, struct conn_handle conn, uint32_t number)
+{
+	struct worker *w = pool_find(pool, number);
+
+	if (w == NULL || !w->attached || w->conn.id != conn.id)
+		return;
+	w->attached = false;
+	pool->busy_count--;
+	note_freed(w);
+}
+
+/* Unmaps the rings of detached workers, and forgets those that have ended too. */
+static void release(struct pool *pool)
+{
+	struct worker *w;
+
+	while ((w = SLIST_FIRST(&pool->freed)) != NULL) {
+		struct message_worker released = {.worker = w->number};
+
+		SLIST_REMOVE_HEAD(&pool->freed, freed_entry);
+		w->freed = false;
+		if (w->attached)
+			continue;
+		unmap(w);
+		if (!w->gone)
+			continue;
+		master_tell(pool->master, MESSAGE_WORKER_RELEASE, &released, sizeof(released));
+		worker_free(w);
+	}
+}
+
+/*
+ * Gives the connection to the worker. The engine commits that before the worker
+ * hears of it; its doorbell is left out because OPEN wakes the worker anyway.
+ */
+static bool open_worker(struct worker *w, struct conn_handle conn, uint64_t now_us)
+{
+	struct master *m = w->pool->master;
+	struct message_worker taken = {.worker = w->number};
+	struct message_open open = {.conn_id = conn.id};
+	struct conn_info info;
+
+	if (!stack_info(m->stack, conn.id, &info))
+		return false;
+	open.flow = info.flow;
+	w->opening = true;
+	w->conn = conn;
+	w->attached = true;
+	if (!stack_attach(m->stack, conn, (uint32_t)w->number, &w->ring, now_us)) {
+		w->opening = w->attached = false;
+		return false;
+	}
+	w->opening = false;
+	set_idle(w, false);
+	w->pool->busy_count++;
+	pool_view(w, &w->seen);
+	pool_set_asleep(w, 1);
+	if (message_send(w->channel, MESSAGE_OPEN, &open, sizeof(open), NULL, 0, MSG_DONTWAIT) != 0)
+		log_warning("cannot hand connection %" PRIu64 " to worker %" PRIu64 ": %s", conn.id,
+		            w->number, strerror(errno));
+	master_tell(m, MESSAGE_WORKER_TAKEN, &taken, sizeof(taken));
+	return true;
+}
+
+bool pool_settle(struct pool *pool, uint64_t now_us)
+{
+	struct conn_handle conn;
+	struct worker *w;
+	bool called = false;
+
+	while ((w = TAILQ_FIRST(&pool->idle)) != NULL &&
+	       stack_accept_next(pool->master->stack, &conn)) {
+		called = true;
+		if (!open_worker(w, conn, now_us))
+			break;
+	}
+	release(pool);
+	return called;
+}
+
+void pool_get_usage(const struct pool *pool, struct pool_usage *usage)
+{
+	usage->idle = pool->idle_count;
+	usage->busy = pool->busy_count;
+}

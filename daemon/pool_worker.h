@@ -1,0 +1,70 @@
+/*
+ * What pool.c and pool_doorbell.c share.
+ */
+#ifndef DAEMON_POOL_WORKER_H
+#define DAEMON_POOL_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <event2/event.h>
+
+#include "stack/ring.h"
+#include "stack/stack.h"
+
+#define POOL_BUCKETS 4096u /* of the hash by number; a power of two */
+
+/* What the worker's page said. */
+struct ring_view {
+	uint64_t rx_tail, tx_head, tx_urgent;
+	uint32_t tx_fin, abort;
+};
+
+struct worker {
+	LIST_ENTRY(worker) bucket;
+	TAILQ_ENTRY(worker) idle_entry;
+	SLIST_ENTRY(worker) awake_entry;
+	SLIST_ENTRY(worker) freed_entry;
+	struct pool *pool;
+	uint64_t number;
+	int channel; /* -1: closed */
+	struct event *event;
+	struct ring ring;
+	struct ring_view seen; /* before the engine last looked */
+	struct conn_handle conn;
+	bool mapped, idle, attached, gone;
+	bool opening; /* OPEN is about to be sent: no doorbell needed */
+	bool awake;   /* in the list of rings that must go to sleep */
+	bool freed;   /* in the list for pool_settle() */
+};
+
+struct pool {
+	struct master *master;
+	LIST_HEAD(, worker) bucket[POOL_BUCKETS];
+	TAILQ_HEAD(, worker) idle;
+	SLIST_HEAD(, worker) awake;
+	SLIST_HEAD(, worker) freed;
+	uint32_t workers, workers_max;
+	uint32_t idle_count, busy_count;
+};
+
+/* The worker with this number; NULL for none. In pool.c. */
+struct worker *pool_find(const struct pool *pool, uint64_t number);
+
+/* Listens to the worker no more; it sees its channel hang up. In pool.c. */
+void pool_close_channel(struct worker *w);
+
+/* Puts its ring into the list of those that must go to sleep, or takes it out. In pool.c. */
+void pool_set_awake(struct worker *w, bool awake);
+
+/* Reads what the worker's page says. */
+void pool_view(const struct worker *w, struct ring_view *v);
+
+/* Writes the ring's flag: 1 and the master wants a doorbell. */
+void pool_set_asleep(struct worker *w, uint32_t asleep);
+
+/* The worker's channel is readable. */
+void pool_on_channel(evutil_socket_t fd, short what, void *arg);
+
+#endif
