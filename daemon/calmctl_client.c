@@ -1,0 +1,114 @@
+/*
+ * One request and its reply over the control socket.
+ */
+#include "daemon/calmctl_client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/calmctl_text.h"
+
+static int connect_to(const char *path, char error[CALMCTL_ERROR_MAX])
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		snprintf(error, CALMCTL_ERROR_MAX, "%s: the path is too long for a socket", path);
+		return -1;
+	}
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	snprintf(error, CALMCTL_ERROR_MAX, "cannot reach calmd at %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static bool send_all(int fd, const char *bytes, size_t length)
+{
+	while (length > 0) {
+		ssize_t sent = send(fd, bytes, length, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno != EINTR)
+			return false;
+		if (sent > 0) {
+			bytes += sent;
+			length -= (size_t)sent;
+		}
+	}
+	return true;
+}
+
+/* A refused client finds the answer there although it could not send: so always read. */
+static json_t *exchange(int fd, const json_t *request)
+{
+	char *line = json_dumps(request, JSON_COMPACT);
+	FILE *stream = fdopen(fd, "r");
+	json_t *reply = NULL;
+
+	if (line != NULL && stream != NULL) {
+		if (send_all(fd, line, strlen(line)))
+			send_all(fd, "\n", 1);
+		reply = json_loadf(stream, JSON_DISABLE_EOF_CHECK, NULL);
+	}
+	free(line);
+	if (stream != NULL)
+		fclose(stream);
+	else
+		close(fd);
+	return reply;
+}
+
+json_t *calmctl_ask(const char *socket_path, json_t *request, char error[CALMCTL_ERROR_MAX])
+{
+	json_t *reply = NULL, *result = NULL;
+	int fd = connect_to(socket_path, error);
+
+	if (fd >= 0) {
+		reply = exchange(fd, request);
+		if (reply == NULL)
+			snprintf(error, CALMCTL_ERROR_MAX, "calmd did not answer");
+	}
+	json_decref(request);
+	if (reply == NULL)
+		return NULL;
+	if (json_is_true(json_object_get(reply, "ok"))) {
+		result = json_incref(json_object_get(reply, "result"));
+		if (result == NULL)
+			result = json_null();
+	} else {
+		calmctl_escape(error, CALMCTL_ERROR_MAX,
+		               json_string_value(json_object_get(reply, "error")));
+	}
+	json_decref(reply);
+	return result;
+}
+
+bool calmctl_split(char *text, const char **host, const char **port)
+{
+	char *colon = strrchr(text, ':'), *end;
+
+	*host = text;
+	*port = "23";
+	if (text[0] == '[') {
+		end = strchr(text, ']');
+		if (end == NULL || (end[1] != '\0' && end[1] != ':'))
+			return false;
+		*host = text + 1;
+		if (end[1] == ':')
+			*port = end + 2;
+		*end = '\0';
+	} else if (colon != NULL && strchr(text, ':') == colon) {
+		*port = colon + 1;
+		*colon = '\0';
+	}
+	return **host != '\0' && **port != '\0';
+}

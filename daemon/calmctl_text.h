@@ -1,0 +1,34 @@
+/*
+ * calmctl's answers as text for people. The input is the daemon's JSON
+ * (report.h); what it lacks is shown as "-". Whatever the daemon says is printed
+ * with control characters and bytes that are not ASCII as \xHH, because a user
+ * name or an address may come from a stranger.
+ */
+#ifndef DAEMON_CALMCTL_TEXT_H
+#define DAEMON_CALMCTL_TEXT_H
+
+#include <stdio.h>
+
+#include <jansson.h>
+
+void calmctl_print_status(FILE *out, const json_t *status);
+void calmctl_print_list(FILE *out, const json_t *list);
+void calmctl_print_stats(FILE *out, const json_t *stats);
+
+/* In calmctl_show.c. */
+void calmctl_print_show(FILE *out, const json_t *show);
+
+/* Writes TEXT (NULL: "-") escaped to BUFFER of SIZE bytes, cut off where it must be. */
+void calmctl_escape(char *buffer, size_t size, const char *text);
+
+/* OBJECT's number KEY; 0 when there is none. */
+long long calmctl_number(const json_t *object, const char *key);
+
+/* OBJECT's KEY as text: strings escaped, numbers, yes and no; "-" for anything else. */
+#define CALMCTL_CELL 128
+void calmctl_cell(char cell[CALMCTL_CELL], const json_t *object, const char *key);
+
+/* Microseconds as "0.123 ms" or "12.300 s". */
+void calmctl_duration(char cell[CALMCTL_CELL], long long us);
+
+#endif
