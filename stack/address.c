@@ -28,13 +28,15 @@ bool address_is_any(const struct ip_address *a)
 
 bool address_is_unicast(const struct ip_address *a)
 {
-	if (address_is_any(a))
+	switch (a->version) {
+	case IP_V4:
+		return !address_is_any(a) && (a->bytes[0] & 0xf0) != 0xe0 &&
+		       !all_bytes_are(a->bytes, 4, 0xff);
+	case IP_V6:
+		return !address_is_any(a) && a->bytes[0] != 0xff;
+	default:
 		return false;
-	if (a->version == IP_V4)
-		return (a->bytes[0] & 0xf0) != 0xe0 && !all_bytes_are(a->bytes, 4, 0xff);
-	if (a->version == IP_V6)
-		return a->bytes[0] != 0xff;
-	return false;
+	}
 }
 
 struct ip_address address_source(const struct ip_address *a)

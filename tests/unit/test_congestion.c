@@ -42,8 +42,10 @@ static void algorithms_are_found_by_name_and_number(void **state)
 	assert_int_equal(congestion_find("reno"), CONGESTION_RENO);
 	assert_int_equal(congestion_find("vegas"), -1);
 	assert_int_equal(congestion_find(""), -1);
-	congestion_init(&cc, 77, MSS, 0);
+	congestion_init(&cc, CONGESTION_ALGORITHMS, MSS, 0);
 	assert_int_equal(cc.algorithm, CONGESTION_RENO);
+	cc.algorithm = CONGESTION_ALGORITHMS;
+	assert_ptr_equal(congestion_ops(&cc), &congestion_reno);
 	cc.algorithm = UINT32_MAX;
 	assert_ptr_equal(congestion_ops(&cc), &congestion_reno);
 }
@@ -168,6 +170,28 @@ static void slow_start_after_a_timeout_grows_by_one_segment_an_ack(void **state)
 	assert_int_equal(cc.cwnd, 7 * MSS);
 }
 
+static void a_loss_ends_the_caution_after_a_timeout(void **state)
+{
+	struct congestion cc = reno(20 * MSS, CONGESTION_SSTHRESH_INFINITE);
+
+	(void)state;
+	congestion_ops(&cc)->on_timeout(&cc, 16 * MSS, true, 0);
+	congestion_ops(&cc)->on_loss(&cc, 16 * MSS, 0);
+	cc.ssthresh = CONGESTION_SSTHRESH_INFINITE;
+	ack(&cc, 10 * MSS);
+	assert_int_equal(cc.cwnd, 10 * MSS);
+}
+
+static void an_mss_of_zero_still_sends(void **state)
+{
+	struct congestion cc;
+
+	(void)state;
+	congestion_init(&cc, CONGESTION_RENO, 0, 0);
+	assert_int_equal(cc.mss, 1);
+	assert_int_equal(cc.cwnd, 10);
+}
+
 static void idleness_brings_back_the_initial_window_at_most(void **state)
 {
 	struct congestion cc = reno(50 * MSS, 40 * MSS);
@@ -227,6 +251,8 @@ int main(void)
 		cmocka_unit_test(a_loss_halves_what_was_in_flight),
 		cmocka_unit_test(a_timeout_leaves_one_segment_and_halves_only_once),
 		cmocka_unit_test(slow_start_after_a_timeout_grows_by_one_segment_an_ack),
+		cmocka_unit_test(a_loss_ends_the_caution_after_a_timeout),
+		cmocka_unit_test(an_mss_of_zero_still_sends),
 		cmocka_unit_test(idleness_brings_back_the_initial_window_at_most),
 		cmocka_unit_test(any_events_keep_the_window_between_a_segment_and_a_gibibyte),
 	};

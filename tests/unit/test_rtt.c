@@ -132,6 +132,11 @@ static void what_the_functions_cannot_have_made_is_not_valid(void **state)
 	bad = good;
 	bad.min_us = 11 * MS;
 	assert_false(rtt_valid(&bad));
+	bad.min_us = 0;
+	assert_false(rtt_valid(&bad));
+	bad = good;
+	bad.latest_us = RTO_MAX_US + 1;
+	assert_false(rtt_valid(&bad));
 	bad = good;
 	bad.rto_us++;
 	assert_false(rtt_valid(&bad));
