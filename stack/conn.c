@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A smaller MSS option only makes work: many packets for few bytes. */
+#define PEER_MSS_LEAST 88u
+
 /* ---- identity and history ---- */
 
 static void history_add(struct conn_history *history, enum tcp_state state, uint64_t now_us)
@@ -96,7 +99,7 @@ uint32_t conn_create(struct stack *stack, const struct conn_identity *identity)
 		c->timer_us[i] = TIMER_NEVER;
 	c->last_in_us = c->last_data_us = c->unacked_since_us = stack->event.now_us;
 	rtt_init(&c->rtt);
-	event_reassembly(stack, slot)->count = 0;
+	reassembly_clear(event_reassembly(stack, slot));
 	conn_private_reset(slot_private(stack, slot));
 	lookup_add(stack->lookup, slot);
 	stack->open_conns++;
@@ -211,7 +214,7 @@ void conn_set_mss(struct conn *c)
 	uint32_t mss = mss_for_mtu(address, c->identity.mtu);
 
 	if (c->peer_mss < mss)
-		mss = c->peer_mss;
+		mss = c->peer_mss > PEER_MSS_LEAST ? c->peer_mss : PEER_MSS_LEAST;
 	if (c->flags & CONN_TIMESTAMPS)
 		mss -= 12;
 	c->snd_mss = mss;

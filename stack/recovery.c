@@ -19,6 +19,12 @@
 
 #define DUPLICATE_THRESHOLD 3u
 
+/* The end of the first segment in flight. */
+static uint32_t recovery_head_end(const struct conn *c)
+{
+	return seq_min(c->snd_una + c->snd_mss, c->snd_nxt);
+}
+
 void recovery_init(struct conn *c)
 {
 	c->recovery = RECOVERY_OPEN;
@@ -80,7 +86,7 @@ static void recovery_enter(struct stack *s, uint32_t slot, uint32_t flight)
 	c->recovery = RECOVERY_FAST;
 	c->recover = c->snd_nxt;
 	c->high_rxt = c->snd_una;
-	c->lost_below = c->snd_una + c->snd_mss;
+	c->lost_below = recovery_head_end(c);
 	c->flags &= ~CONN_RTT_TIMING;
 	c->counters.fast_recoveries++;
 	s->stats.fast_recoveries++;
@@ -104,7 +110,7 @@ static void recovery_partial(struct conn *c, uint32_t acked)
 	c->dup_acks = c->dup_acks > segments ? c->dup_acks - segments : 0;
 	if (!(c->flags & CONN_SACK)) {
 		c->high_rxt = c->snd_una;
-		c->lost_below = c->snd_una + c->snd_mss;
+		c->lost_below = recovery_head_end(c);
 	}
 }
 
