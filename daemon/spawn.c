@@ -1,0 +1,103 @@
+/*
+ * Starting the other processes.
+ *
+ * A worker serves one connection, so that a process is started for every login:
+ * the child shares our memory until it has called execveat(2) (as vfork(2), but
+ * on a stack of its own), which costs no copy of page tables, and does only what
+ * must be done in between. There is one thread here, so one stack will do.
+ */
+#include "daemon/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STACK_BYTES (128 * 1024)
+
+static _Alignas(16) uint8_t child_stack[STACK_BYTES];
+static int null_fd = -1;
+static bool quiet;
+
+struct start {
+	const struct spawn *child;
+	const sigset_t *mask;
+	int error; /* of what failed in the child */
+};
+
+int spawn_reserve(bool quiet_children)
+{
+	int fd;
+
+	quiet = quiet_children;
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd < SPAWN_FD_FIRST + SPAWN_FDS_MAX);
+	if (fd < 0)
+		return -1;
+	null_fd = fd;
+	return dup2(fd, STDIN_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0 ? -1 : 0;
+}
+
+/* In the child: signals as a fresh process has them. */
+static void reset_signals(const sigset_t *mask)
+{
+	static const int changed[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGCHLD};
+
+	for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++)
+		signal(changed[i], SIG_DFL);
+	sigprocmask(SIG_SETMASK, mask, NULL);
+}
+
+/* The child, in our memory: whatever it writes, we see. */
+static int child_main(void *arg)
+{
+	static const char *const environment[] = {
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+	struct start *start = arg;
+	const struct spawn *child = start->child;
+
+	reset_signals(start->mask);
+	for (unsigned i = 0; i < child->fd_count; i++) {
+		if (dup2(child->fds[i], SPAWN_FD_FIRST + (int)i) < 0)
+			goto failed;
+	}
+	if (quiet && dup2(null_fd, STDERR_FILENO) < 0)
+		goto failed;
+	if (child->files != NULL && setrlimit(RLIMIT_NOFILE, child->files) < 0)
+		goto failed;
+	syscall(SYS_execveat, child->program, "", child->argv, environment, AT_EMPTY_PATH);
+failed:
+	start->error = errno;
+	_exit(127);
+}
+
+pid_t spawn(const struct spawn *child)
+{
+	struct start start = {.child = child};
+	sigset_t all, mask;
+
+	if (child->fd_count > SPAWN_FDS_MAX || null_fd < 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	/* No handler of ours may run in the child. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &mask);
+	start.mask = &mask;
+	pid_t pid = clone(child_main, child_stack + sizeof(child_stack),
+	                  CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
+	int cause = errno;
+	if (pid > 0 && start.error != 0) {
+		waitpid(pid, NULL, 0);
+		cause = start.error;
+		pid = -1;
+	}
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	errno = cause;
+	return pid;
+}

@@ -1,0 +1,160 @@
+/*
+ * The supervisor's life: start, loop, end.
+ *
+ * Theory of operation
+ *
+ * The supervisor is the one process that stays root in this machine's network
+ * namespace, so it reads nothing that comes from the network. It opens everything
+ * that needs rights (supervisor_open.c) and gives copies to the processes that
+ * work with it, over a channel to each (channel.c):
+ *
+ *   opener    one, opens sessions; started again when it ends
+ *   workers   preforked, kept between a minimum and a maximum of idle ones
+ *   master    one, the TCP stack
+ *
+ * It then only reacts: to messages, all of which are checked against the table
+ * of message.c; to the end of a child (SIGCHLD); to SIGTERM and SIGINT, which
+ * end everything in order (supervisor_end.c). It never waits for anybody.
+ *
+ * Whatever must outlive the master has its descriptor here, in `kept` and in the
+ * workers' records.
+ */
+#include "daemon/supervisor.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/address_text.h"
+#include "daemon/log.h"
+#include "daemon/spawn.h"
+#include "daemon/supervisor_state.h"
+
+int supervisor_fail(const char *what)
+{
+	log_error("%s: %s", what, strerror(errno));
+	return -1;
+}
+
+struct timeval supervisor_backoff(unsigned failures)
+{
+	unsigned milliseconds = 5000;
+
+	if (failures == 0)
+		milliseconds = 0;
+	else if (failures < 7)
+		milliseconds = 100u << (failures - 1);
+	if (milliseconds > 5000)
+		milliseconds = 5000;
+	return (struct timeval){.tv_sec = milliseconds / 1000,
+	                        .tv_usec = 1000 * (milliseconds % 1000)};
+}
+
+void supervisor_announce(struct supervisor *s)
+{
+	char list[MESSAGE_LISTEN_MAX * (ENDPOINT_TEXT_MAX + 2)] = "";
+	char text[ENDPOINT_TEXT_MAX];
+	size_t used = 0;
+
+	if (s->announced || (s->master.channel.phase & PHASE_RUN) == 0 ||
+	    (s->opener.channel.phase & PHASE_RUN) == 0)
+		return;
+	s->announced = true;
+	for (uint32_t i = 0; i < s->config->listens; i++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+		                         i == 0 ? "" : ", ",
+		                         endpoint_format(&s->config->listen[i], text));
+	log_info("calmd %s ready, listening on %s", CALMD_VERSION, list);
+}
+
+static void on_signal(evutil_socket_t number, short what, void *arg)
+{
+	struct supervisor *s = arg;
+
+	(void)what;
+	if (number == SIGCHLD) {
+		children_reap(s);
+		return;
+	}
+	if (s->stage == END_NOT)
+		log_info("ending: %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+	end_begin(s, 0);
+}
+
+static int listen_to_signals(struct supervisor *s)
+{
+	static const int numbers[] = {SIGCHLD, SIGTERM, SIGINT};
+
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (evsignal_assign(&s->signals[i], s->base, numbers[i], on_signal, s) < 0 ||
+		    evsignal_add(&s->signals[i], NULL) < 0) {
+			log_error("signal %d cannot be handled", numbers[i]);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int start(struct supervisor *s)
+{
+	if (geteuid() != 0) {
+		log_error("must be started as root");
+		return -1;
+	}
+	if (spawn_reserve(s->config->log_level < LOG_LEVEL_DEBUG) < 0)
+		return supervisor_fail("/dev/null");
+	s->base = event_base_new();
+	if (s->base == NULL) {
+		log_error("no event loop");
+		return -1;
+	}
+	if (supervisor_open(s) < 0 || listen_to_signals(s) < 0)
+		return -1;
+	workers_init(s);
+	if (opener_start(s) < 0)
+		return -1;
+	workers_upkeep(s);
+	if (master_start(s) == 0)
+		return 0;
+	end_begin(s, 1); /* the others are there already */
+	return 0;
+}
+
+static void mark_closed(struct supervisor *s)
+{
+	s->kept.chroot_directory = s->kept.table = s->kept.route = -1;
+	s->kept.icmp[0] = s->kept.icmp[1] = s->kept.control.fd = -1;
+	for (unsigned i = 0; i < MESSAGE_LISTEN_MAX; i++)
+		s->kept.guards[i] = -1;
+	s->program_calmd = s->program_worker = s->program_opener = -1;
+	s->master.channel.fd = s->opener.channel.fd = -1;
+}
+
+int supervisor_run(const struct config *config)
+{
+	struct supervisor *s = calloc(1, sizeof(*s));
+
+	if (s == NULL) {
+		log_error("no memory");
+		return 1;
+	}
+	s->config = config;
+	mark_closed(s);
+	int status = 1;
+	if (start(s) == 0) {
+		event_base_loop(s->base, EVLOOP_NO_EXIT_ON_EMPTY);
+		status = s->status;
+		log_info("ended");
+	}
+	calls_close(s);
+	supervisor_close(s);
+	if (s->base != NULL)
+		event_base_free(s->base);
+	free(s);
+	return status;
+}

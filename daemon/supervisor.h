@@ -1,0 +1,14 @@
+/*
+ * The supervisor: root, without any input from the network. It opens what needs
+ * rights, starts and watches the other processes, and keeps every descriptor that
+ * must outlive the master. Theory of operation in supervisor.c.
+ */
+#ifndef DAEMON_SUPERVISOR_H
+#define DAEMON_SUPERVISOR_H
+
+#include "daemon/config.h"
+
+/* Runs until it is told to end (SIGTERM, SIGINT); returns the exit status. */
+int supervisor_run(const struct config *config);
+
+#endif

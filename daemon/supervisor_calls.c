@@ -1,0 +1,129 @@
+/*
+ * What the master may ask for to call a client: a guarded local port and lanes
+ * that hear the peer's port on it. A port that calmd listens on is guarded and
+ * heard already.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/guard.h"
+#include "daemon/log.h"
+#include "daemon/supervisor_state.h"
+
+/* True when one of the listeners' guards holds this endpoint. */
+static bool guarded(const struct supervisor *s, const struct endpoint *local)
+{
+	for (uint32_t i = 0; i < s->config->listens; i++) {
+		const struct endpoint *listen = &s->config->listen[i];
+		if (listen->port == local->port &&
+		    listen->address.version == local->address.version &&
+		    (address_is_any(&listen->address) ||
+		     address_equal(&listen->address, &local->address)))
+			return true;
+	}
+	return false;
+}
+
+/* True when the listeners' lanes hear this port. */
+static bool heard(const struct supervisor *s, const struct endpoint *local)
+{
+	for (uint32_t i = 0; i < s->config->listens; i++) {
+		if (s->config->listen[i].port == local->port &&
+		    s->config->listen[i].address.version == local->address.version)
+			return true;
+	}
+	return false;
+}
+
+static struct call_guard *find_call(struct supervisor *s, uint64_t call)
+{
+	for (unsigned i = 0; i < CALL_GUARDS_MAX; i++) {
+		if (s->calls[i].call == call)
+			return &s->calls[i];
+	}
+	return NULL;
+}
+
+/* 0, or the errno of what the master must not ask. */
+static int check_request(struct supervisor *s, const struct message_call_port *request)
+{
+	const struct ip_address *local = &request->local.address;
+	const struct ip_address *peer = &request->peer.address;
+
+	if (request->call == 0 || request->peer.port == 0 ||
+	    (peer->version != IP_V4 && peer->version != IP_V6) || local->version != peer->version ||
+	    !address_is_unicast(peer) || !address_is_unicast(local))
+		return EINVAL;
+	return find_call(s, request->call) != NULL ? EEXIST : 0;
+}
+
+static int give_lanes(struct supervisor *s, const struct message_call_port *call)
+{
+	const struct filter_ports ports = {
+		.count = 1, .local = {call->local.port}, .peer = call->peer.port};
+	const struct message_lanes message = {.call = call->call,
+	                                      .version = call->local.address.version};
+	int lanes[LANES];
+	const char *what;
+
+	if (raw_lanes_open(call->local.address.version, &ports, lanes, &what) < 0) {
+		int cause = errno;
+		log_error("lanes for a call: %s: %s", what, strerror(cause));
+		return cause;
+	}
+	channel_send(&s->master.channel, MESSAGE_LANES, &message, sizeof(message), lanes, LANES);
+	close(lanes[LANE_SYN]);
+	close(lanes[LANE_DATA]);
+	return 0;
+}
+
+/* Guards CALL's local endpoint, sends the lanes and sets its port. 0, or errno. */
+static int prepare_call(struct supervisor *s, struct message_call_port *call)
+{
+	struct call_guard *slot = find_call(s, 0);
+
+	if (call->local.port != 0 && guarded(s, &call->local))
+		return 0;
+	if (slot == NULL)
+		return ENOBUFS;
+	int guard = guard_open(&call->local);
+	if (guard < 0)
+		return errno;
+	int error = heard(s, &call->local) ? 0 : give_lanes(s, call);
+	if (error != 0) {
+		close(guard);
+		return error;
+	}
+	*slot = (struct call_guard){.call = call->call, .guard = guard};
+	return 0;
+}
+
+void root_call_port(struct supervisor *s, const struct message_call_port *request)
+{
+	struct message_call_port answer = *request;
+
+	answer.error = s->stage != END_NOT ? ESHUTDOWN : check_request(s, request);
+	if (answer.error == 0)
+		answer.error = prepare_call(s, &answer);
+	channel_send(&s->master.channel, MESSAGE_CALL_PORT, &answer, sizeof(answer), NULL, 0);
+}
+
+void root_call_end(struct supervisor *s, const struct message_call_port *request)
+{
+	struct call_guard *slot = request->call != 0 ? find_call(s, request->call) : NULL;
+
+	if (slot == NULL)
+		return; /* it needed no guard of its own */
+	close(slot->guard);
+	*slot = (struct call_guard){0};
+}
+
+void calls_close(struct supervisor *s)
+{
+	for (unsigned i = 0; i < CALL_GUARDS_MAX; i++) {
+		if (s->calls[i].call != 0)
+			close(s->calls[i].guard);
+		s->calls[i] = (struct call_guard){0};
+	}
+}

@@ -1,0 +1,120 @@
+/*
+ * The master as the supervisor sees it: what it is given at its start, what it
+ * may ask for, and its end. A new master would be given exactly the same again;
+ * that it goes on where the old one stopped is not implemented yet, so that its
+ * end is the daemon's.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/spawn.h"
+#include "daemon/supervisor_state.h"
+
+/* Message about a worker that exists, or NULL; breaking the rules ends the master. */
+static struct worker *named_worker(struct supervisor *s, const struct message *message)
+{
+	const struct message_worker *named = (const void *)message->payload;
+	struct worker *worker = workers_find(s, named->worker);
+
+	/* One that has just ended may still be named: messages cross. */
+	if (worker == NULL && !workers_known(s, named->worker))
+		child_violation(&s->master.channel, "it named a worker that there never was");
+	return worker;
+}
+
+static void on_message(struct channel *channel, struct message *message)
+{
+	struct child *master = (struct child *)((char *)channel - offsetof(struct child, channel));
+	struct supervisor *s = master->supervisor;
+	struct worker *worker;
+
+	if (child_message(master, message)) {
+		supervisor_announce(s);
+		return;
+	}
+	switch (message->header.type) {
+	case MESSAGE_WORKER_TAKEN:
+		if ((worker = named_worker(s, message)) != NULL)
+			worker_taken(s, worker);
+		return;
+	case MESSAGE_WORKER_RELEASE:
+		if ((worker = named_worker(s, message)) != NULL)
+			worker_release(s, worker);
+		return;
+	case MESSAGE_PRIV_CALL_PORT:
+		root_call_port(s, (const void *)message->payload);
+		return;
+	case MESSAGE_PRIV_CALL_END:
+		root_call_end(s, (const void *)message->payload);
+		return;
+	default: /* MESSAGE_DRAINED: its exit follows */
+		log_debug("the master said %s", message_name(message->header.type));
+	}
+}
+
+static const struct channel_handler handler = {on_message, child_violation};
+
+static void send_everything(struct supervisor *s)
+{
+	const struct kept *kept = &s->kept;
+	const int fds[] = {kept->chroot_directory, kept->table,   kept->route,
+	                   kept->control.fd,       kept->icmp[0], kept->icmp[1]};
+	size_t count = kept->icmp[1] >= 0 ? 6 : 5;
+
+	channel_send(&s->master.channel, MESSAGE_MASTER_CONFIG, &s->master_config,
+	             sizeof(s->master_config), fds, count);
+	for (unsigned i = 0; i < kept->family_count; i++) {
+		struct message_lanes lanes = {.version = kept->families[i].version};
+		channel_send(&s->master.channel, MESSAGE_LANES, &lanes, sizeof(lanes),
+		             kept->families[i].lanes, LANES);
+	}
+	workers_each(s, master_tell_worker);
+}
+
+int master_start(struct supervisor *s)
+{
+	static const char *const argv[] = {"calmd", "--role=master", NULL};
+	int pair[2];
+
+	if (message_channel(pair) < 0)
+		return supervisor_fail("channel to the master");
+	struct spawn how = {
+		.program = s->program_calmd, .argv = argv, .fds = &pair[1], .fd_count = 1};
+	int started = child_start(&s->master, s, &how, pair[0], ROLE_MASTER, &handler);
+	int cause = errno;
+	close(pair[1]);
+	if (started < 0) {
+		close(pair[0]);
+		errno = cause;
+		return supervisor_fail("start of the master");
+	}
+	send_everything(s);
+	return 0;
+}
+
+void master_tell_worker(struct supervisor *s, struct worker *worker)
+{
+	const struct message_worker message = {
+		.worker = worker->number,
+		.pid = (uint32_t)worker->child.pid,
+		.rx_size = s->config->receive_buffer,
+		.tx_size = s->config->send_buffer,
+	};
+	const int fds[] = {worker->master_end, worker->ring};
+
+	channel_send(&s->master.channel, MESSAGE_WORKER_ADD, &message, sizeof(message), fds, 2);
+}
+
+void master_ended(struct supervisor *s, int status)
+{
+	char text[STATUS_TEXT_MAX];
+
+	s->master.pid = 0;
+	channel_close(&s->master.channel);
+	if (s->stage != END_NOT)
+		return;
+	log_error("the master %s; its connections are lost", status_text(status, text));
+	end_begin(s, 1);
+}

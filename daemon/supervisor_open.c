@@ -1,0 +1,301 @@
+/*
+ * The start, part one: opening everything that needs rights and must outlive the
+ * master, and the programs of the other processes. Guards come before lanes, so
+ * that a port in use is told before anything else has happened.
+ */
+#include <bsd/string.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/address_text.h"
+#include "daemon/guard.h"
+#include "daemon/log.h"
+#include "daemon/supervisor_state.h"
+#include "daemon/users.h"
+#include "stack/stack.h"
+
+/*
+ * TIME-WAIT entries at most: 500 closes a second for 2 MSL of 30 s. They cost
+ * memory only once they are used.
+ */
+#define TIME_WAIT_MAX 32768
+
+/* Descriptors: three a worker, and some. */
+#define FILES_BASE       1024u
+#define FILES_PER_WORKER 4u
+
+static int open_guards(struct supervisor *s)
+{
+	const struct config *config = s->config;
+	char text[ENDPOINT_TEXT_MAX];
+
+	for (uint32_t i = 0; i < config->listens; i++) {
+		struct endpoint local = config->listen[i];
+		s->kept.guards[i] = guard_open(&local);
+		if (s->kept.guards[i] < 0) {
+			log_error("listen %s: %s", endpoint_format(&config->listen[i], text),
+			          strerror(errno));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* The ports that are listened on with VERSION, each once. */
+static void listen_ports(const struct config *config, enum ip_version version,
+                         struct filter_ports *ports)
+{
+	*ports = (struct filter_ports){0};
+	for (uint32_t i = 0; i < config->listens; i++) {
+		uint16_t port = config->listen[i].port;
+		bool there = config->listen[i].address.version != version;
+		for (unsigned j = 0; j < ports->count && !there; j++)
+			there = ports->local[j] == port;
+		if (!there)
+			ports->local[ports->count++] = port;
+	}
+}
+
+static int open_lanes(struct supervisor *s)
+{
+	static const enum ip_version versions[] = {IP_V4, IP_V6};
+	struct filter_ports ports;
+	const char *what;
+
+	for (unsigned i = 0; i < 2; i++) {
+		listen_ports(s->config, versions[i], &ports);
+		if (ports.count == 0)
+			continue;
+		if (raw_lanes_open(versions[i], &ports,
+		                   s->kept.families[s->kept.family_count].lanes, &what) < 0)
+			return supervisor_fail(what);
+		s->kept.families[s->kept.family_count++].version = versions[i];
+	}
+	return 0;
+}
+
+static int open_network(struct supervisor *s)
+{
+	if (open_guards(s) < 0 || open_lanes(s) < 0)
+		return -1;
+	s->kept.icmp[0] = raw_icmp_open(IP_V4);
+	if (s->kept.icmp[0] < 0)
+		return supervisor_fail("ICMP socket");
+	s->kept.icmp[1] = raw_icmp_open(IP_V6);
+	if (s->kept.icmp[1] < 0 && errno != EAFNOSUPPORT)
+		return supervisor_fail("ICMPv6 socket");
+	s->kept.route = raw_route_open();
+	if (s->kept.route < 0)
+		return supervisor_fail("route socket");
+	guard_warn_established(s->config->listen, s->config->listens);
+	return 0;
+}
+
+static int open_control(struct supervisor *s)
+{
+	const char *path = s->config->control_socket;
+
+	if (control_socket_open(&s->kept.control, path, s->master_config.control_gid,
+	                        s->master_config.control_read_gid) == 0)
+		return 0;
+	if (errno == EADDRINUSE)
+		log_error("control-socket: %s: calmd is already running", path);
+	else
+		log_error("control-socket: %s: %s", path, strerror(errno));
+	return -1;
+}
+
+/*
+ * The root directory of master and workers: one that has been removed, so that
+ * nobody, not even root, can ever put anything into it.
+ */
+static int open_empty_directory(struct supervisor *s)
+{
+	char path[] = "/run/calmd-empty-XXXXXX";
+	char other[] = "/tmp/calmd-empty-XXXXXX";
+	char *made = mkdtemp(path);
+
+	if (made == NULL)
+		made = mkdtemp(other);
+	if (made == NULL)
+		return supervisor_fail("empty directory");
+	s->kept.chroot_directory = open(made, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->kept.chroot_directory < 0 || fchmod(s->kept.chroot_directory, 0555) < 0) {
+		supervisor_fail("empty directory");
+		rmdir(made);
+		return -1;
+	}
+	return rmdir(made) < 0 ? supervisor_fail("empty directory") : 0;
+}
+
+static int open_table(struct supervisor *s)
+{
+	const struct message_master_config *from = &s->master_config;
+	struct stack_config config = {
+		.max_connections = from->max_connections,
+		.max_connections_per_source = from->max_connections_per_source,
+		.backlog = from->backlog,
+		.half_open = from->half_open,
+		.time_wait = from->time_wait,
+		.receive_buffer = from->receive_buffer,
+		.busy = from->busy,
+		.congestion = from->congestion,
+		.msl_us = from->msl_us,
+		.keepalive_us = from->keepalive_us,
+		.user_timeout_us = from->user_timeout_us,
+		.call_timeout_us = from->call_timeout_us,
+	};
+
+	s->kept.table = memfd_create("calmd-table", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (s->kept.table < 0 || ftruncate(s->kept.table, (off_t)stack_table_bytes(&config)) < 0 ||
+	    fcntl(s->kept.table, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return supervisor_fail("connection table");
+	return 0;
+}
+
+/* The program NAME: beside us in a tree that was built, else where it is installed. */
+static int open_program(const char *name)
+{
+	char self[PATH_MAX], path[PATH_MAX + 64];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (length > 0) {
+		self[length] = '\0';
+		char *slash = strrchr(self, '/');
+		snprintf(path, sizeof(path), "%.*s/../shell/%s", (int)(slash - self), self, name);
+		int fd = open(path, O_PATH | O_CLOEXEC);
+		if (fd >= 0)
+			return fd;
+	}
+	snprintf(path, sizeof(path), "%s/%s", CALMD_LIBEXECDIR, name);
+	int fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		log_error("%s: %s", path, strerror(errno));
+	return fd;
+}
+
+static int open_programs(struct supervisor *s)
+{
+	s->program_calmd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	if (s->program_calmd < 0)
+		return supervisor_fail("/proc/self/exe");
+	s->program_worker = open_program("calmd-worker");
+	if (s->program_worker < 0)
+		return -1;
+	s->program_opener = open_program("calmd-opener");
+	return s->program_opener < 0 ? -1 : 0;
+}
+
+static int raise_limits(struct supervisor *s)
+{
+	const struct config *config = s->config;
+	rlim_t wanted = FILES_BASE + FILES_PER_WORKER * (rlim_t)(config->max_connections +
+	                                                         config->max_spare_workers);
+
+	if (getrlimit(RLIMIT_NOFILE, &s->files) < 0)
+		return supervisor_fail("limit of descriptors");
+	if (s->files.rlim_cur >= wanted)
+		return 0;
+	struct rlimit limit = {
+		.rlim_cur = wanted,
+		.rlim_max = s->files.rlim_max > wanted ? s->files.rlim_max : wanted,
+	};
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return supervisor_fail("limit of descriptors");
+	return 0;
+}
+
+static int find_users(struct supervisor *s)
+{
+	const struct config *config = s->config;
+	struct message_master_config *master = &s->master_config;
+	char error[USERS_ERROR_MAX];
+
+	if (users_find_user("user", config->user, &master->uid, &master->gid, error) < 0 ||
+	    users_find_user("worker-user", config->worker_user, &s->worker_uid, &s->worker_gid,
+	                    error) < 0 ||
+	    users_find_group("control-group", config->control_group, &master->control_gid, error) <
+	            0 ||
+	    users_find_group("control-read-group", config->control_read_group,
+	                     &master->control_read_gid, error) < 0) {
+		log_error("%s", error);
+		return -1;
+	}
+	if (master->uid == s->worker_uid) {
+		log_error("worker-user: must be another user than user, is %s",
+		          config->worker_user);
+		return -1;
+	}
+	return 0;
+}
+
+/* The configuration as the master has it. */
+static void fill_master_config(struct supervisor *s)
+{
+	const struct config *config = s->config;
+	struct message_master_config *master = &s->master_config;
+
+	master->listens = config->listens;
+	memcpy(master->listen, config->listen, sizeof(master->listen));
+	master->max_connections = config->max_connections;
+	master->max_connections_per_source = config->max_connections_per_source;
+	master->backlog = config->backlog;
+	master->half_open = config->half_open;
+	master->time_wait = TIME_WAIT_MAX;
+	master->busy = config->busy;
+	master->congestion = config->congestion;
+	master->send_buffer = config->send_buffer;
+	master->receive_buffer = config->receive_buffer;
+	master->min_spare_workers = config->min_spare_workers;
+	master->max_spare_workers = config->max_spare_workers;
+	master->log_level = config->log_level;
+	master->supervisor_pid = (uint32_t)getpid();
+	master->msl_us = config->msl_us;
+	master->keepalive_us = config->keepalive_us;
+	master->user_timeout_us = config->user_timeout_us;
+	master->call_timeout_us = config->call_timeout_us;
+	snprintf(master->busy_message, sizeof(master->busy_message), "%s\r\n",
+	         config->busy_message);
+	strlcpy(master->version, CALMD_VERSION, sizeof(master->version));
+}
+
+int supervisor_open(struct supervisor *s)
+{
+	fill_master_config(s);
+	if (find_users(s) < 0 || raise_limits(s) < 0 || open_programs(s) < 0 ||
+	    open_network(s) < 0 || open_control(s) < 0 || open_empty_directory(s) < 0)
+		return -1;
+	return open_table(s);
+}
+
+static void close_if_open(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+void supervisor_close(struct supervisor *s)
+{
+	control_socket_close(&s->kept.control);
+	for (uint32_t i = 0; i < s->config->listens; i++)
+		close_if_open(s->kept.guards[i]);
+	for (unsigned i = 0; i < s->kept.family_count; i++) {
+		close_if_open(s->kept.families[i].lanes[LANE_SYN]);
+		close_if_open(s->kept.families[i].lanes[LANE_DATA]);
+	}
+	close_if_open(s->kept.icmp[0]);
+	close_if_open(s->kept.icmp[1]);
+	close_if_open(s->kept.route);
+	close_if_open(s->kept.chroot_directory);
+	close_if_open(s->kept.table);
+	close_if_open(s->program_calmd);
+	close_if_open(s->program_worker);
+	close_if_open(s->program_opener);
+}

@@ -1,0 +1,211 @@
+/*
+ * What the supervisor's files share: the one struct that holds everything, and
+ * the functions that one file has for the others. Private to supervisor*.c.
+ */
+#ifndef DAEMON_SUPERVISOR_STATE_H
+#define DAEMON_SUPERVISOR_STATE_H
+
+#include <bsd/sys/queue.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "daemon/channel.h"
+#include "daemon/config.h"
+#include "daemon/control_socket.h"
+#include "daemon/master.h"
+#include "daemon/raw_socket.h"
+
+struct supervisor;
+
+/* A process that was started; pid 0: there is none. */
+struct child {
+	struct supervisor *supervisor;
+	pid_t pid;
+	struct channel channel;
+};
+
+/* Kept from its start until its process is dead and the master has released its ring. */
+struct worker {
+	LIST_ENTRY(worker) by_number;
+	LIST_ENTRY(worker) by_pid; /* while its process lives */
+	struct child child;
+	uint64_t number;
+	int master_end; /* of its channel to the master, for a master to come */
+	int ring;
+	bool taken;         /* has, or had, a connection */
+	bool terminated;    /* told to end */
+	bool released;      /* the master needs its ring no more */
+	unsigned log_lines; /* that it may write in this second */
+};
+
+#define WORKER_BUCKETS 1024 /* a power of two */
+LIST_HEAD(worker_list, worker);
+
+/* The workers (supervisor_workers.c). */
+struct workers {
+	struct worker_list by_number[WORKER_BUCKETS];
+	struct worker_list by_pid[WORKER_BUCKETS];
+	uint64_t last_number;
+	uint32_t alive;    /* processes */
+	uint32_t idle;     /* of them not taken and not told to end */
+	uint32_t target;   /* idle ones wanted: between the configured minimum and maximum */
+	bool demand;       /* one was taken in this second */
+	unsigned failures; /* starts in a row that failed */
+	struct event upkeep;
+	struct event second; /* ticks while there are workers */
+};
+
+/* Every descriptor that must outlive the master; a new master gets the same ones. */
+struct kept {
+	int chroot_directory;
+	int table;
+	int route;
+	int icmp[2]; /* ICMPv4; ICMPv6 or -1 */
+	int guards[MESSAGE_LISTEN_MAX];
+	struct {
+		enum ip_version version;
+		int lanes[LANES];
+	} families[2];
+	unsigned family_count;
+	struct control_socket control;
+};
+
+/* A call's guard (supervisor_calls.c). */
+#define CALL_GUARDS_MAX 64
+struct call_guard {
+	uint64_t call; /* 0: free */
+	int guard;
+};
+
+/* The order in which everything ends (supervisor_end.c). */
+enum end_stage {
+	END_NOT,
+	END_WORKERS,
+	END_MASTER,
+	END_OPENER,
+	END_DONE,
+};
+
+struct supervisor {
+	const struct config *config;
+	struct message_master_config master_config;
+	struct event_base *base;
+	struct event signals[3];
+	struct rlimit files; /* RLIMIT_NOFILE as found, for workers and sessions */
+	uint32_t worker_uid, worker_gid;
+	int program_calmd, program_worker, program_opener;
+	struct kept kept;
+	struct child master;
+	struct child opener;
+	unsigned opener_failures;
+	struct event opener_restart;
+	struct workers workers;
+	struct call_guard calls[CALL_GUARDS_MAX];
+	bool announced; /* "ready" was logged */
+	enum end_stage stage;
+	bool hurry;
+	struct event deadline;
+	int status; /* to exit with */
+};
+
+/* supervisor.c */
+
+/* Reports what failed at the start, on one line. Returns -1. */
+int supervisor_fail(const char *what);
+
+/* A pause before try number FAILURES + 1: none, 100 ms, doubling to 5 s. */
+struct timeval supervisor_backoff(unsigned failures);
+
+/* Says once that everything is ready, when it is. */
+void supervisor_announce(struct supervisor *s);
+
+/* supervisor_open.c */
+
+/* Opens everything in `kept` and the programs; -1 when a line was logged. */
+int supervisor_open(struct supervisor *s);
+
+/* Closes what supervisor_open() opened and takes the control socket away. */
+void supervisor_close(struct supervisor *s);
+
+/* supervisor_children.c */
+
+/*
+ * Starts PROGRAM as ROLE with FDS (the first is its end of the channel) and
+ * listens to CHANNEL_FD, which is taken over. 0, or -1 with errno.
+ */
+struct spawn;
+int child_start(struct child *child, struct supervisor *s, const struct spawn *how, int channel_fd,
+                enum role role, const struct channel_handler *handler);
+
+/* A handler's `violation`: logs it, kills the child, closes its channel. */
+void child_violation(struct channel *channel, const char *why);
+
+/* Messages that every child may send: READY and LOG. False: it is another one. */
+bool child_message(struct child *child, const struct message *message);
+
+/* Tells it to end in order. */
+void child_terminate(struct child *child);
+
+/* Kills it, if it is there. */
+void child_kill(struct child *child);
+
+/* SIGCHLD: takes note of every child that has ended. */
+void children_reap(struct supervisor *s);
+
+/* "exited with status 1", "was ended by signal 11" (BUFFER holds it); STATUS as of waitpid(). */
+#define STATUS_TEXT_MAX 48
+const char *status_text(int status, char buffer[STATUS_TEXT_MAX]);
+
+/* supervisor_master.c */
+
+int master_start(struct supervisor *s);
+void master_ended(struct supervisor *s, int status);
+void master_tell_worker(struct supervisor *s, struct worker *worker);
+
+/* supervisor_opener.c */
+
+int opener_start(struct supervisor *s);
+void opener_ended(struct supervisor *s, int status);
+
+/* supervisor_workers.c */
+
+void workers_init(struct supervisor *s);
+
+/* Starts workers until enough are idle, some now and the rest soon. */
+void workers_upkeep(struct supervisor *s);
+
+/* The worker with this process, or this number; NULL when there is none. */
+struct worker *workers_find_pid(struct supervisor *s, pid_t pid);
+struct worker *workers_find(struct supervisor *s, uint64_t number);
+
+/* True for a number that a worker has or had. */
+bool workers_known(const struct supervisor *s, uint64_t number);
+
+void worker_ended(struct supervisor *s, struct worker *worker, int status);
+void worker_taken(struct supervisor *s, struct worker *worker);
+void worker_release(struct supervisor *s, struct worker *worker);
+
+/* Calls EACH for every worker that is kept. */
+void workers_each(struct supervisor *s, void (*each)(struct supervisor *s, struct worker *worker));
+
+/* Those that are idle end, and are replaced (the opener they know is gone). */
+void workers_renew(struct supervisor *s);
+
+/* supervisor_calls.c */
+
+void root_call_port(struct supervisor *s, const struct message_call_port *request);
+void root_call_end(struct supervisor *s, const struct message_call_port *request);
+void calls_close(struct supervisor *s);
+
+/* supervisor_end.c */
+
+/* Begins to end everything in order, with this exit status; again: faster. */
+void end_begin(struct supervisor *s, int status);
+
+/* A child has ended: goes on to the next stage when nothing is left of this one. */
+void end_step(struct supervisor *s);
+
+#endif

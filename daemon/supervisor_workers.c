@@ -1,0 +1,344 @@
+/*
+ * The workers: preforked, one connection each.
+ *
+ * Theory of operation
+ *
+ * A worker is idle from its start until the master says that it has taken it
+ * (MESSAGE_WORKER_TAKEN); then another is started at once, so that there always
+ * are `target` idle ones. The target begins at min-spare-workers, doubles up to
+ * max-spare-workers when a rush has used nearly all, and goes back by one a
+ * second when nobody comes; the surplus is used up by the next connections.
+ *
+ * The supervisor keeps each worker's ring and a copy of the master's end of its
+ * channel: they are what a new master would need to go on with the session. They
+ * go when the process has ended and the master has released the ring; for a
+ * worker that never was taken, when the process has ended.
+ *
+ * Workers that end without ever having been taken are failures: the pause before
+ * the next start doubles from 100 ms to 5 s.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/ring_map.h"
+#include "daemon/spawn.h"
+#include "daemon/supervisor_state.h"
+
+#define TURN_STARTS      4  /* before others have their turn */
+#define LOG_LINES_SECOND 20 /* of one worker: strangers speak to it */
+
+static struct worker_list *number_bucket(struct supervisor *s, uint64_t number)
+{
+	return &s->workers.by_number[number % WORKER_BUCKETS];
+}
+
+static struct worker_list *pid_bucket(struct supervisor *s, pid_t pid)
+{
+	return &s->workers.by_pid[(unsigned)pid % WORKER_BUCKETS];
+}
+
+struct worker *workers_find_pid(struct supervisor *s, pid_t pid)
+{
+	struct worker *worker;
+
+	LIST_FOREACH (worker, pid_bucket(s, pid), by_pid)
+		if (worker->child.pid == pid)
+			return worker;
+	return NULL;
+}
+
+struct worker *workers_find(struct supervisor *s, uint64_t number)
+{
+	struct worker *worker;
+
+	LIST_FOREACH (worker, number_bucket(s, number), by_number)
+		if (worker->number == number)
+			return worker;
+	return NULL;
+}
+
+bool workers_known(const struct supervisor *s, uint64_t number)
+{
+	return number > 0 && number <= s->workers.last_number;
+}
+
+static void on_message(struct channel *channel, struct message *message)
+{
+	struct child *child = (struct child *)((char *)channel - offsetof(struct child, channel));
+	struct worker *worker = (struct worker *)((char *)child - offsetof(struct worker, child));
+
+	if (message->header.type == MESSAGE_LOG && ++worker->log_lines > LOG_LINES_SECOND) {
+		if (worker->log_lines == LOG_LINES_SECOND + 1)
+			log_warning("worker %d says too much; the rest of this second is left out",
+			            (int)child->pid);
+		return;
+	}
+	child_message(child, message);
+}
+
+static const struct channel_handler handler = {on_message, child_violation};
+
+/* The descriptors of a worker being started. */
+struct ends {
+	int supervisor[2];
+	int master[2];
+	int opener[2];
+	int ring;
+};
+
+static void close_pair(const int pair[2])
+{
+	for (int i = 0; i < 2; i++)
+		if (pair[i] >= 0)
+			close(pair[i]);
+}
+
+static int open_ends(const struct supervisor *s, struct ends *ends)
+{
+	*ends = (struct ends){{-1, -1}, {-1, -1}, {-1, -1}, -1};
+	if (message_channel(ends->supervisor) == 0 && message_channel(ends->master) == 0 &&
+	    message_channel(ends->opener) == 0 &&
+	    (ends->ring = ring_create(s->config->receive_buffer, s->config->send_buffer)) >= 0)
+		return 0;
+	return -1;
+}
+
+static void close_ends(const struct ends *ends)
+{
+	close_pair(ends->supervisor);
+	close_pair(ends->master);
+	close_pair(ends->opener);
+	if (ends->ring >= 0)
+		close(ends->ring);
+}
+
+static int start_process(struct supervisor *s, struct worker *worker, const struct ends *ends)
+{
+	static const char *const argv[] = {"calmd-worker", NULL};
+	const int fds[] = {ends->supervisor[1], ends->master[1], ends->opener[1], ends->ring};
+	const struct spawn how = {
+		.program = s->program_worker,
+		.argv = argv,
+		.fds = fds,
+		.fd_count = 4,
+		.files = &s->files,
+	};
+
+	return child_start(&worker->child, s, &how, ends->supervisor[0], ROLE_WORKER, &handler);
+}
+
+/* Everybody learns of the new worker. */
+static void introduce(struct supervisor *s, struct worker *worker, int opener_end)
+{
+	const struct message_worker_config config = {
+		.uid = s->worker_uid,
+		.gid = s->worker_gid,
+		.rx_size = s->config->receive_buffer,
+		.tx_size = s->config->send_buffer,
+		.worker = worker->number,
+		.log_level = s->config->log_level,
+	};
+	const struct message_worker message = {
+		.worker = worker->number,
+		.pid = (uint32_t)worker->child.pid,
+		.rx_size = s->config->receive_buffer,
+		.tx_size = s->config->send_buffer,
+	};
+
+	channel_send(&worker->child.channel, MESSAGE_WORKER_CONFIG, &config, sizeof(config),
+	             &s->kept.chroot_directory, 1);
+	channel_send(&s->opener.channel, MESSAGE_WORKER_ADD, &message, sizeof(message), &opener_end,
+	             1);
+	master_tell_worker(s, worker);
+}
+
+static int start_worker(struct supervisor *s)
+{
+	struct workers *workers = &s->workers;
+	struct worker *worker = calloc(1, sizeof(*worker));
+	struct ends ends;
+
+	if (worker == NULL)
+		return -1;
+	worker->child.channel.fd = -1;
+	if (open_ends(s, &ends) < 0 || start_process(s, worker, &ends) < 0) {
+		int cause = errno;
+		close_ends(&ends);
+		free(worker);
+		errno = cause;
+		return -1;
+	}
+	worker->number = ++workers->last_number;
+	worker->master_end = ends.master[0];
+	worker->ring = ends.ring;
+	LIST_INSERT_HEAD(number_bucket(s, worker->number), worker, by_number);
+	LIST_INSERT_HEAD(pid_bucket(s, worker->child.pid), worker, by_pid);
+	workers->alive++;
+	workers->idle++;
+	introduce(s, worker, ends.opener[0]);
+	close(ends.supervisor[1]);
+	close(ends.master[1]);
+	close_pair(ends.opener);
+	return 0;
+}
+
+static void try_again_later(struct supervisor *s)
+{
+	struct timeval pause = supervisor_backoff(++s->workers.failures);
+
+	evtimer_add(&s->workers.upkeep, &pause);
+}
+
+/* True when another one is wanted, and allowed. */
+static bool short_of_workers(const struct supervisor *s)
+{
+	const struct workers *workers = &s->workers;
+
+	return s->stage == END_NOT && s->opener.pid != 0 && workers->idle < workers->target &&
+	       workers->alive < s->config->max_connections + s->config->max_spare_workers;
+}
+
+void workers_upkeep(struct supervisor *s)
+{
+	static const struct timeval soon = {0, 0};
+
+	if (evtimer_pending(&s->workers.upkeep, NULL))
+		return; /* soon, or after a pause */
+	for (int i = 0; short_of_workers(s); i++) {
+		if (i == TURN_STARTS) {
+			evtimer_add(&s->workers.upkeep, &soon);
+			return;
+		}
+		if (start_worker(s) < 0) {
+			log_error("start of a worker: %s", strerror(errno));
+			try_again_later(s);
+			return;
+		}
+	}
+}
+
+static void on_upkeep(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	workers_upkeep(arg);
+}
+
+static void begin_second(struct supervisor *s, struct worker *worker)
+{
+	(void)s;
+	worker->log_lines = 0;
+}
+
+static void on_second(evutil_socket_t fd, short what, void *arg)
+{
+	struct supervisor *s = arg;
+	struct workers *workers = &s->workers;
+
+	(void)fd;
+	(void)what;
+	if (!workers->demand && workers->target > s->config->min_spare_workers)
+		workers->target--;
+	workers->demand = false;
+	workers_each(s, begin_second);
+}
+
+void workers_init(struct supervisor *s)
+{
+	static const struct timeval second = {1, 0};
+
+	s->workers.target = s->config->min_spare_workers;
+	evtimer_assign(&s->workers.upkeep, s->base, on_upkeep, s);
+	event_assign(&s->workers.second, s->base, -1, EV_PERSIST, on_second, s);
+	evtimer_add(&s->workers.second, &second);
+}
+
+static void worker_free(struct worker *worker)
+{
+	LIST_REMOVE(worker, by_number);
+	close(worker->master_end);
+	close(worker->ring);
+	free(worker);
+}
+
+void worker_taken(struct supervisor *s, struct worker *worker)
+{
+	struct workers *workers = &s->workers;
+
+	if (worker->taken)
+		return;
+	worker->taken = true;
+	workers->demand = true;
+	workers->failures = 0;
+	if (worker->child.pid != 0 && !worker->terminated)
+		workers->idle--;
+	if (workers->idle <= workers->target / 4) {
+		uint32_t doubled = 2 * workers->target;
+		uint32_t most = s->config->max_spare_workers;
+		workers->target = doubled < most ? doubled : most;
+	}
+	workers_upkeep(s);
+}
+
+void worker_release(struct supervisor *s, struct worker *worker)
+{
+	(void)s;
+	if (worker->child.pid == 0)
+		worker_free(worker);
+	else
+		worker->released = true;
+}
+
+void worker_ended(struct supervisor *s, struct worker *worker, int status)
+{
+	const struct message_worker_gone gone = {.worker = worker->number, .status = status};
+	struct workers *workers = &s->workers;
+	pid_t pid = worker->child.pid;
+	char text[STATUS_TEXT_MAX];
+	bool failed = !worker->taken && !worker->terminated && s->stage == END_NOT;
+
+	LIST_REMOVE(worker, by_pid);
+	worker->child.pid = 0;
+	channel_close(&worker->child.channel);
+	workers->alive--;
+	if (!worker->taken && !worker->terminated)
+		workers->idle--;
+	channel_send(&s->master.channel, MESSAGE_WORKER_GONE, &gone, sizeof(gone), NULL, 0);
+	channel_send(&s->opener.channel, MESSAGE_WORKER_GONE, &gone, sizeof(gone), NULL, 0);
+	if (failed || status != 0)
+		log_error("worker %d %s", (int)pid, status_text(status, text));
+	if (!worker->taken || worker->released || s->master.pid == 0)
+		worker_free(worker);
+	if (failed)
+		try_again_later(s);
+	else
+		workers_upkeep(s);
+}
+
+void workers_each(struct supervisor *s, void (*each)(struct supervisor *s, struct worker *worker))
+{
+	struct worker *worker, *next;
+
+	for (unsigned i = 0; i < WORKER_BUCKETS; i++)
+		LIST_FOREACH_SAFE (worker, &s->workers.by_number[i], by_number, next)
+			each(s, worker);
+}
+
+static void renew(struct supervisor *s, struct worker *worker)
+{
+	if (worker->taken || worker->terminated || worker->child.pid == 0)
+		return;
+	worker->terminated = true;
+	s->workers.idle--;
+	child_terminate(&worker->child);
+}
+
+void workers_renew(struct supervisor *s)
+{
+	workers_each(s, renew);
+	workers_upkeep(s);
+}
