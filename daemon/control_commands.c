@@ -50,9 +50,15 @@ static json_t *run_show(struct master *m, uint64_t id, uint64_t now_us)
 	return control_reply(report_show(&info, &clock));
 }
 
-static json_t *run_end(bool done)
+static json_t *run_end(struct master *m, uint64_t id, bool done)
 {
-	return done ? control_reply(json_null()) : control_refusal("no such connection");
+	struct conn_info info;
+
+	if (done)
+		return control_reply(json_null());
+	if (stack_info(m->stack, id, &info) && info.state == TCP_LISTEN)
+		return control_refusal("a listener cannot be ended");
+	return control_refusal("no such connection");
 }
 
 static json_t *run_call(struct master *m, uint64_t client, const struct control_request *request,
@@ -75,9 +81,9 @@ json_t *control_run(struct master *m, uint64_t client, const struct control_requ
 	case CONTROL_STATS:
 		return control_reply(report_stats(stack_stats(m->stack), link_get_stats(m->link)));
 	case CONTROL_CLOSE:
-		return run_end(stack_close(m->stack, request->id, now_us));
+		return run_end(m, request->id, stack_close(m->stack, request->id, now_us));
 	case CONTROL_ABORT:
-		return run_end(stack_abort(m->stack, request->id, now_us));
+		return run_end(m, request->id, stack_abort(m->stack, request->id, now_us));
 	case CONTROL_CALL:
 		return run_call(m, client, request, now_us);
 	default:

@@ -13,8 +13,8 @@
  *
  * and is forgotten when it is both gone and not attached; the supervisor is then
  * told that nobody needs the ring (MESSAGE_WORKER_RELEASE). A worker that hangs
- * up its channel, or sends anything but doorbells, is no longer listened to; its
- * end is the supervisor's to notice.
+ * up its channel, or sends anything but doorbells, is no longer listened to; the
+ * supervisor notices its end.
  *
  * The hooks only mark and queue; the engine is called from pool_settle(),
  * pool_gone(), and pool_doorbell.c, which keeps the doorbells.
@@ -84,6 +84,14 @@ void pool_close_channel(struct worker *w)
 	if (w->channel >= 0)
 		close(w->channel);
 	w->channel = -1;
+}
+
+/* Closing is not enough: the supervisor keeps this end open too. */
+void pool_hang_up(struct worker *w)
+{
+	if (w->channel >= 0)
+		shutdown(w->channel, SHUT_RDWR);
+	pool_close_channel(w);
 }
 
 void pool_set_awake(struct worker *w, bool awake)
@@ -182,9 +190,9 @@ void pool_add(struct pool *pool, const struct message_worker *worker, int channe
 			why = "no event for its channel";
 	}
 	if (why != NULL) {
-		/* Its channel closed, it ends; the entry waits for the supervisor's word. */
+		/* It ends then; the entry waits for the supervisor's word. */
 		log_error("worker %" PRIu64 " is not taken on: %s", worker->worker, why);
-		pool_close_channel(w);
+		pool_hang_up(w);
 		return;
 	}
 	set_idle(w, true);
@@ -198,7 +206,8 @@ void pool_gone(struct pool *pool, uint64_t number, uint64_t now_us)
 		return;
 	w->gone = true;
 	pool_close_channel(w);
-	if (w->attached)
+	/* Also when the connection has ended before: the engine counts its worker until now. */
+	if (w->taken)
 		stack_worker_gone(pool->master->stack, w->conn, now_us);
 	note_freed(w);
 }
@@ -256,6 +265,7 @@ static bool open_worker(struct worker *w, struct conn_handle conn, uint64_t now_
 		return false;
 	}
 	w->opening = false;
+	w->taken = true;
 	set_idle(w, false);
 	w->pool->busy_count++;
 	pool_view(w, &w->seen);

@@ -21,7 +21,7 @@ void pool_destroy(struct pool *pool);
 /*
  * MESSAGE_WORKER_ADD: a worker with its CHANNEL and the memory of its RING,
  * which both now belong to the pool. It is idle. What fails is logged, and the
- * worker's channel closed, so that it ends.
+ * worker hung up on, so that it ends.
  */
 void pool_add(struct pool *pool, const struct message_worker *worker, int channel, int ring);
 

@@ -59,7 +59,7 @@ static void misbehaved(struct worker *w, const char *what, uint64_t now_us)
 	struct pool *pool = w->pool;
 
 	log_error("worker %" PRIu64 " sent %s: no longer listening to it", w->number, what);
-	pool_close_channel(w);
+	pool_hang_up(w);
 	if (w->attached)
 		stack_abort(pool->master->stack, w->conn.id, now_us);
 }

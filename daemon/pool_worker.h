@@ -34,6 +34,7 @@ struct worker {
 	struct ring_view seen; /* before the engine last looked */
 	struct conn_handle conn;
 	bool mapped, idle, attached, gone;
+	bool taken;   /* has or had a connection */
 	bool opening; /* OPEN is about to be sent: no doorbell needed */
 	bool awake;   /* in the list of rings that must go to sleep */
 	bool freed;   /* in the list for pool_settle() */
@@ -52,8 +53,11 @@ struct pool {
 /* The worker with this number; NULL for none. In pool.c. */
 struct worker *pool_find(const struct pool *pool, uint64_t number);
 
-/* Listens to the worker no more; it sees its channel hang up. In pool.c. */
+/* Listens to the worker no more. In pool.c. */
 void pool_close_channel(struct worker *w);
+
+/* The same, and the worker sees its channel hang up. In pool.c. */
+void pool_hang_up(struct worker *w);
 
 /* Puts its ring into the list of those that must go to sleep, or takes it out. In pool.c. */
 void pool_set_awake(struct worker *w, bool awake);
