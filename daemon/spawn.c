@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -34,6 +35,9 @@ int spawn_reserve(bool quiet_children)
 	int fd;
 
 	quiet = quiet_children;
+	/* Whatever we were started with is not for our children. */
+	if (close_range(SPAWN_FD_FIRST, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+		return -1;
 	do {
 		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	} while (fd >= 0 && fd < SPAWN_FD_FIRST + SPAWN_FDS_MAX);
