@@ -18,8 +18,8 @@ value() {
 	while read -r row; do
 		grep -F "$row" "$BATS_FILE_TMPDIR/table"
 	done < <(jq -r '.rows[].name' "$BATS_FILE_TMPDIR/result.json")
-	[ "$(jq '.rows | length' "$BATS_FILE_TMPDIR/result.json")" -ge 11 ]
-	grep -E '^output .*>= 1 GNU, >= 0.9 pty' "$BATS_FILE_TMPDIR/table"
+	[ "$(jq '.rows | length' "$BATS_FILE_TMPDIR/result.json")" -ge 12 ]
+	grep -E '^output  .*>= 1 GNU, >= 0.9 pty' "$BATS_FILE_TMPDIR/table"
 }
 
 @test "every row has a figure for calmd, and for GNU telnetd where it is installed" {

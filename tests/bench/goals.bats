@@ -33,6 +33,10 @@ met() {
 	met "output"
 }
 
+@test "output of a raw terminal is at least GNU telnetd's, and 0.9 of a pty alone" {
+	met "output, raw terminal"
+}
+
 @test "input is at least GNU telnetd's" {
 	met "input"
 }

@@ -28,6 +28,7 @@ ROWS = (
     Row("keystroke p50, one CPU", "keystroke-one", "p50_us", "us", most_of_gnu=1.6),
     Row("keystroke p99, one CPU", "keystroke-one", "p99_us", "us"),
     Row("output", "output", "mb_per_s", "MB/s", least_of_gnu=1.0, least_of_pty=0.9),
+    Row("output, raw terminal", "output-raw", "mb_per_s", "MB/s", least_of_gnu=1.0, least_of_pty=0.9),
     Row("input", "input", "mb_per_s", "MB/s", least_of_gnu=1.0),
     Row("sessions, one by one", "setup-1", "sessions_per_s", "/s", least_of_gnu=10.0),
     Row("sessions, 16 at once", "setup-16", "sessions_per_s", "/s", least_of_gnu=1.5),

@@ -29,7 +29,7 @@ struct settings {
 
 static const char usage_text[] =
 	"usage: bench-load [OPTION]... MEASURE TARGET\n"
-	"MEASURE is keystroke, output, input, setup or hold; TARGET is ADDRESS:PORT or pty.\n"
+	"MEASURE is keystroke, output, output-raw, input, setup or hold; TARGET is ADDRESS:PORT or pty.\n"
 	"  -n SAMPLES    keystrokes (3000)\n"
 	"  -m MEGABYTES  of output or input (50)\n"
 	"  -c CLIENTS    at once, for setup (1)\n"
@@ -103,7 +103,9 @@ static void measure(const struct settings *settings, const char *name, const str
 	if (strcmp(name, "keystroke") == 0)
 		measure_keystroke(target, settings->samples);
 	else if (strcmp(name, "output") == 0)
-		measure_output(target, settings->megabytes, settings->file);
+		measure_output(target, settings->megabytes, settings->file, false);
+	else if (strcmp(name, "output-raw") == 0)
+		measure_output(target, settings->megabytes, settings->file, true);
 	else if (strcmp(name, "input") == 0)
 		measure_input(target, settings->megabytes);
 	else if (strcmp(name, "setup") == 0)

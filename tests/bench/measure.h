@@ -7,6 +7,7 @@
 
 #include "tests/bench/session.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,9 +22,11 @@ void measure_keystroke(const struct target *target, size_t samples);
 
 /*
  * The session shows `megabytes` million bytes of the text file `path`, which is made first if it is not
- * there yet; the session must find it by the same name. Every byte is counted. Prints mb_per_s, of bytes as the client sees them (CR LF line ends).
+ * there yet; the session must find it by the same name. The terminal makes CR LF of each newline, or
+ * with `raw` leaves the text as it is, which is faster. Every byte is counted. Prints mb_per_s, of bytes
+ * as the client sees them.
  */
-void measure_output(const struct target *target, size_t megabytes, const char *path);
+void measure_output(const struct target *target, size_t megabytes, const char *path, bool raw);
 
 /* The client sends `megabytes` million bytes to a program that reads them raw. Prints mb_per_s. */
 void measure_input(const struct target *target, size_t megabytes);

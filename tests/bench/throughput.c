@@ -2,8 +2,7 @@
  * Measures output (a session showing a long text) and input (a session taking a long paste).
  *
  * Both run to the last byte: output is counted, and a count that differs from what the file must give
- * is an error; input ends when the program in the session says that it has read everything. The
- * terminal is in its sane cooked mode for output, and raw without echo for input.
+ * is an error; input ends when the program in the session says that it has read everything.
  */
 #include "tests/bench/measure.h"
 
@@ -54,11 +53,12 @@ static void report_rate(uint64_t bytes, uint64_t nanoseconds)
 	       (unsigned long long)bytes);
 }
 
-void measure_output(const struct target *target, size_t megabytes, const char *path)
+void measure_output(const struct target *target, size_t megabytes, const char *path, bool raw)
 {
+	const char *line_end = raw ? "\n" : "\r\n";
 	struct session *session = malloc(sizeof(*session));
 	size_t lines = megabytes * MEGABYTE / LINE_LENGTH;
-	const uint64_t expected = (uint64_t)lines * (LINE_LENGTH + 1);
+	uint64_t expected = (uint64_t)lines * (LINE_LENGTH - 1 + strlen(line_end));
 	char command[512];
 
 	if (!session)
@@ -70,16 +70,17 @@ void measure_output(const struct target *target, size_t megabytes, const char *p
 	watchdog_set(120, "measuring output");
 	session_open(session, target);
 	session_expect(session, SESSION_PROMPT);
-	session_type(session, "stty sane");
+	session_type(session, raw ? "stty sane -opost" : "stty sane");
 	session_expect(session, SESSION_PROMPT);
 	session_type(session, command);
-	session_expect(session, "BEGIN\r\n");
+	session_expect(session, "BEGIN");
+	session_expect(session, line_end);
 	uint64_t start = measure_now();
 	uint64_t before = session->passed;
 
-	session_expect(session, "END\r\n");
+	session_expect(session, "END");
 	uint64_t end = measure_now();
-	uint64_t shown = session->passed - before - strlen("END\r\n");
+	uint64_t shown = session->passed - before - strlen("END");
 
 	if (shown != expected)
 		errx(1, "the session showed %llu bytes of %llu", (unsigned long long)shown,
