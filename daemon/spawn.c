@@ -66,6 +66,8 @@ static int child_main(void *arg)
 	const struct spawn *child = start->child;
 
 	reset_signals(start->mask);
+	/* A terminal's Ctrl-C is for the supervisor alone, which ends the others in order. */
+	setsid();
 	for (unsigned i = 0; i < child->fd_count; i++) {
 		if (dup2(child->fds[i], SPAWN_FD_FIRST + (int)i) < 0)
 			goto failed;
