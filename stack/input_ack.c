@@ -179,6 +179,7 @@ bool input_check_ack(struct stack *s, uint32_t slot, const struct segment *seg)
 		challenge_ack(s, slot);
 		return false;
 	}
+	conn_dirty(s, slot);
 	if (seq_lt(seg->ack, c->snd_una))
 		return true; /* old, but its data may be new */
 	acked = seg->ack - c->snd_una;
@@ -190,6 +191,5 @@ bool input_check_ack(struct stack *s, uint32_t slot, const struct segment *seg)
 	else if (c->snd_wnd == 0)
 		ack_window_shut(s, c);
 	recovery_ack(s, slot, seg, acked, acked == 0 && ack_is_duplicate(c, seg, changed), flight);
-	conn_dirty(s, slot);
 	return ack_of_fin(s, slot);
 }
