@@ -1,0 +1,199 @@
+/*
+ * daemon/log.c: what stands on stderr, and what goes over a channel. Each test
+ * puts a pipe in stderr's place.
+ */
+#include "tests/unit/random.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/message.h"
+
+static int saved_stderr, reader;
+static char output[16384];
+
+static int capture(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	unsetenv("JOURNAL_STREAM");
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -1;
+	saved_stderr = dup(STDERR_FILENO);
+	dup2(ends[1], STDERR_FILENO);
+	close(ends[1]);
+	reader = ends[0];
+	log_set_level(LOG_LEVEL_INFO);
+	log_to_stderr("calmd");
+	return 0;
+}
+
+static int release(void **state)
+{
+	(void)state;
+	dup2(saved_stderr, STDERR_FILENO);
+	close(saved_stderr);
+	close(reader);
+	return 0;
+}
+
+static const char *captured(void)
+{
+	ssize_t length = read(reader, output, sizeof(output) - 1);
+
+	output[length > 0 ? length : 0] = '\0';
+	return output;
+}
+
+static void a_line_has_the_name_in_front(void **state)
+{
+	(void)state;
+	log_error("port %d is gone", 23);
+	assert_string_equal(captured(), "calmd: port 23 is gone\n");
+}
+
+static void lines_above_the_level_are_left_out(void **state)
+{
+	(void)state;
+	log_debug("one");
+	log_info("two");
+	log_set_level(LOG_LEVEL_ERROR);
+	log_warning("three");
+	log_relay(LOG_LEVEL_INFO, "worker", 5, "four", 4);
+	log_error("five");
+	assert_string_equal(captured(), "calmd: two\ncalmd: five\n");
+}
+
+static void errno_is_left_alone(void **state)
+{
+	(void)state;
+	errno = ENOENT;
+	log_info("x");
+	assert_int_equal(errno, ENOENT);
+}
+
+static void a_long_line_is_cut(void **state)
+{
+	char text[3 * LOG_LINE_MAX];
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	log_info("%s", text);
+	assert_int_equal(strlen(captured()), strlen("calmd: ") + LOG_LINE_MAX + 1);
+	memset(text, '\n', sizeof(text));
+	log_relay(LOG_LEVEL_INFO, "worker", 1, text, sizeof(text));
+	assert_int_equal(strlen(captured()), strlen("calmd[worker 1]: ") + 4 * LOG_LINE_MAX + 1);
+}
+
+static void what_others_say_is_escaped(void **state)
+{
+	static const char said[] = "a\ncalmd: forged\r\033[2J\x7f\xc3\xa4\0z";
+
+	(void)state;
+	log_relay(LOG_LEVEL_INFO, "worker", 77, said, sizeof(said) - 1);
+	assert_string_equal(captured(), "calmd[worker 77]: a\\x0acalmd: forged\\x0d\\x1b[2J\\x7f"
+	                                "\\xc3\\xa4\\x00z\n");
+}
+
+static void our_own_lines_keep_utf8_but_no_control_characters(void **state)
+{
+	(void)state;
+	log_info("/etc/\xc3\xa4\n.conf");
+	assert_string_equal(captured(), "calmd: /etc/\xc3\xa4\\x0a.conf\n");
+}
+
+static void the_journal_gets_levels(void **state)
+{
+	struct stat status;
+	char stream[64];
+
+	(void)state;
+	assert_int_equal(fstat(STDERR_FILENO, &status), 0);
+	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)status.st_dev,
+	         (uintmax_t)status.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_to_stderr("calmd");
+	log_error("a");
+	log_warning("b");
+	log_info("c");
+	log_relay(LOG_LEVEL_ERROR, "master", 3, "d", 1);
+	assert_string_equal(captured(),
+	                    "<3>calmd: a\n<4>calmd: b\n<6>calmd: c\n<3>calmd[master 3]: d\n");
+	setenv("JOURNAL_STREAM", "1:1", 1);
+	log_to_stderr("calmd");
+	log_info("e");
+	assert_string_equal(captured(), "calmd: e\n");
+}
+
+static void other_processes_send_their_lines(void **state)
+{
+	static struct message message;
+	const struct message_log *log = (const void *)message.payload;
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(message_channel(pair), 0);
+	log_to_channel(pair[0]);
+	log_warning("hello %d", 5);
+	assert_int_equal(message_receive(pair[1], &message, MSG_DONTWAIT), 1);
+	assert_true(message_allowed(&message, ROLE_MASTER, ROLE_SUPERVISOR, PHASE_RUN));
+	assert_int_equal(log->level, LOG_LEVEL_WARNING);
+	assert_int_equal(message.header.length, sizeof(*log) + 7);
+	assert_memory_equal(message.payload + sizeof(*log), "hello 5", 7);
+	assert_string_equal(captured(), "");
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void a_full_channel_loses_lines_and_says_so(void **state)
+{
+	static struct message message;
+	bool told = false;
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(message_channel(pair), 0);
+	log_to_channel(pair[0]);
+	for (int i = 0; i < 20000; i++)
+		log_info("line");
+	while (message_receive(pair[1], &message, MSG_DONTWAIT) == 1)
+		;
+	log_info("after");
+	while (message_receive(pair[1], &message, MSG_DONTWAIT) == 1) {
+		message.payload[message.header.length] = '\0';
+		if (strstr((char *)message.payload + sizeof(struct message_log),
+		           "lines of log were lost") != NULL)
+			told = true;
+	}
+	assert_true(told);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+#define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, capture, release)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LOG_TEST(a_line_has_the_name_in_front),
+		LOG_TEST(lines_above_the_level_are_left_out),
+		LOG_TEST(errno_is_left_alone),
+		LOG_TEST(a_long_line_is_cut),
+		LOG_TEST(what_others_say_is_escaped),
+		LOG_TEST(our_own_lines_keep_utf8_but_no_control_characters),
+		LOG_TEST(the_journal_gets_levels),
+		LOG_TEST(other_processes_send_their_lines),
+		LOG_TEST(a_full_channel_loses_lines_and_says_so),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
