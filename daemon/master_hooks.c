@@ -72,7 +72,8 @@ static void log_move(struct master *m, uint64_t id, const struct flow *flow, enu
 	           (to == TCP_CLOSED || to == TCP_TIME_WAIT)) {
 		if (may_log(m))
 			log_info("connection %" PRIu64 ": %s ended: %s", id,
-			         endpoint_format(&flow->peer, peer), why);
+			         endpoint_format(&flow->peer, peer),
+			         to == TCP_TIME_WAIT ? "closed by both sides" : why);
 	}
 }
 

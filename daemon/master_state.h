@@ -47,6 +47,7 @@ struct master {
 	uint64_t armed_us;   /* what it is set to; UINT64_MAX: nothing */
 	struct event *again; /* work was left over for the next turn of the loop */
 	struct event *end_timer;
+	uint64_t end_us; /* when an orderly end has lasted long enough */
 
 	uint64_t started_us;
 	uint64_t log_tokens_us; /* see master_hooks.c */
