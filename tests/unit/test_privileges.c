@@ -40,7 +40,8 @@ static void in_dropped_child(int (*check)(void))
 	pid_t pid = fork();
 	if (pid == 0) {
 		const char *what = "directory";
-		int directory = empty_directory();
+		const gid_t groups[] = {1, 2, 3};
+		int directory = setgroups(3, groups) < 0 ? -1 : empty_directory();
 		if (directory < 0 || privileges_drop(directory, USER, GROUP, &what) < 0) {
 			fprintf(stderr, "%s: %s\n", what, strerror(errno));
 			_exit(99);
