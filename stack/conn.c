@@ -199,6 +199,7 @@ void conn_close(struct stack *stack, uint32_t slot, const char *why)
 	default: /* closing already */
 		return;
 	}
+	c->rx_tail = c->rx_head; /* nobody will take it: its room must not shut the window */
 	if (c->flags & CONN_WAITING) {
 		c->flags &= ~CONN_WAITING;
 		slot_queue_drop(&stack->accept_queue, slot);
