@@ -60,7 +60,7 @@ static bool event_publish(const struct conn *c, struct conn_private *p)
 	uint64_t sent = c->tx_una + (c->snd_nxt - c->snd_una);
 	bool news = false;
 
-	if (c->flags & CONN_FIN_SENT)
+	if ((c->flags & CONN_FIN_SENT) && c->snd_nxt != c->snd_una)
 		sent--;
 	if (c->rx_head != p->published_rx_head) {
 		p->published_rx_head = c->rx_head;
