@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+/* An urgent pointer that data has passed by so much is forgotten. */
+#define URGENT_FORGOTTEN (1u << 30)
+
 /*
  * Sixth: the pointer is taken as RFC 6093 found all hosts to: it names the octet
  * after the urgent one.
@@ -87,6 +90,10 @@ static void data_advance(struct conn *c, uint32_t next)
 	c->rx_head += bytes;
 	c->rcv_unacked += bytes;
 	c->counters.bytes_in += bytes;
+	/* told long ago; soon its number would look like one ahead */
+	if ((c->flags & CONN_URGENT_IN) && next - c->rcv_up > URGENT_FORGOTTEN &&
+	    seq_gt(next, c->rcv_up))
+		c->flags &= ~CONN_URGENT_IN;
 	if (user_discards(c))
 		c->rx_tail = c->rx_head;
 }
