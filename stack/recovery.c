@@ -79,13 +79,6 @@ void recovery_resend_all(struct stack *s, uint32_t slot)
 
 /* ---- what an ACK means ---- */
 
-/* The first segment in flight counts as lost, and nothing that is yet to be sent. */
-static void recovery_first_lost(struct conn *c)
-{
-	c->high_rxt = c->snd_una;
-	c->lost_below = seq_min(c->snd_una + c->snd_mss, c->snd_nxt);
-}
-
 static void recovery_enter(struct stack *s, uint32_t slot, uint32_t flight)
 {
 	struct conn *c = event_conn(s, slot);
