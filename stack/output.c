@@ -126,8 +126,12 @@ static void output_blocked(struct stack *s, uint32_t slot)
 {
 	struct conn *c = event_conn(s, slot);
 
-	if (c->snd_una == c->snd_nxt)
-		persist_start(s, slot);
+	if (c->snd_una != c->snd_nxt)
+		return;
+	/* the peer's silence counts from the first probe, not from its last ACK */
+	if (c->timer_us[CONN_TIMER_PERSIST] == TIMER_NEVER)
+		c->unacked_since_us = s->event.now_us;
+	persist_start(s, slot);
 }
 
 static bool output_one(struct stack *s, uint32_t slot, uint32_t length, bool last)

@@ -47,10 +47,12 @@ static void timeout_retransmit(struct stack *s, uint32_t slot)
 void persist_start(struct stack *s, uint32_t slot)
 {
 	struct conn *c = event_conn(s, slot);
+	uint64_t wait = rtt_timeout(&c->rtt) << c->persist_shift;
 
+	if (wait > RTO_MAX_US)
+		wait = RTO_MAX_US;
 	if (c->timer_us[CONN_TIMER_PERSIST] == TIMER_NEVER)
-		conn_timer(s, slot, CONN_TIMER_PERSIST,
-		           s->event.now_us + (rtt_timeout(&c->rtt) << c->persist_shift));
+		conn_timer(s, slot, CONN_TIMER_PERSIST, s->event.now_us + wait);
 }
 
 /*
