@@ -376,8 +376,9 @@ static bool half_open_check(struct stack *s, uint32_t slot, const struct packet_
 		emit_syn_ack(s, half);
 		return false;
 	}
-	if ((half->flags & CONN_TIMESTAMPS) && seg->has_timestamps &&
-	    seq_lt(seg->ts_value, half->ts_recent)) {
+	/* RFC 7323, 3.2 and 5.3: negotiated, so each segment has it, and not an older one */
+	if ((half->flags & CONN_TIMESTAMPS) &&
+	    (!seg->has_timestamps || seq_lt(seg->ts_value, half->ts_recent))) {
 		s->stats.paws++;
 		return false;
 	}
