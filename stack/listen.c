@@ -281,9 +281,9 @@ static bool half_open_accept(struct stack *s, uint32_t slot, const struct packet
 	struct flow flow = half->identity.flow;
 	const char *full = NULL;
 
-	if (half->flags & CONN_BUSY)
-		return true;
-	if (s->accept_queue.count >= s->config.backlog || s->free_conns.count == 0) {
+	if (half->flags & CONN_BUSY) {
+		full = "over a limit"; /* as its SYN found; others may have taken the places since */
+	} else if (s->accept_queue.count >= s->config.backlog || s->free_conns.count == 0) {
 		s->stats.queue_full++;
 		full = "the accept queue is full";
 	} else {
