@@ -295,6 +295,8 @@ void persist_start(struct stack *stack, uint32_t slot);
 bool user_read_ring(struct stack *stack, uint32_t slot);
 /* Input is not wanted any more: taken, acknowledged and thrown away. */
 bool user_discards(const struct conn *c);
+/* False after a take-over until the ring is attached again: its data cannot be sent. */
+bool user_has_data(const struct stack *stack, uint32_t slot);
 /* LENGTH contiguous bytes to send at stream offset. */
 const uint8_t *user_data(const struct stack *stack, uint32_t slot, uint64_t offset);
 

@@ -229,7 +229,8 @@ void conn_output(struct stack *s, uint32_t slot, uint64_t now_us)
 	if (c->flags & CONN_SYN_OWED)
 		all = output_syn(s, slot);
 	if (c->flags & CONN_SYN_ACKED || c->state == TCP_FIN_WAIT_1) {
-		all = all && output_lost(s, slot) && output_new(s, slot);
+		if (user_has_data(s, slot))
+			all = all && output_lost(s, slot) && output_new(s, slot);
 		if (all)
 			output_ack(s, slot);
 	}

@@ -66,7 +66,7 @@ static void timeout_persist(struct stack *s, uint32_t slot)
 	uint64_t unacked = c->tx_head - c->tx_una;
 	uint32_t length = 1;
 
-	if (unacked == 0)
+	if (unacked == 0 || !user_has_data(s, slot))
 		return;
 	if (timeout_given_up(s, c, PERSIST_GIVE_UP_US)) {
 		timeout_gone(s, slot, "the peer answers no window probe");

@@ -13,6 +13,13 @@ bool user_discards(const struct conn *c)
 	return (c->flags & (CONN_FIN_QUEUED | CONN_WORKER_GONE | CONN_BUSY)) != 0;
 }
 
+bool user_has_data(const struct stack *s, uint32_t slot)
+{
+	const struct conn *c = slot_conn(s, slot);
+
+	return c->worker == CONN_NO_WORKER || slot_private(s, slot)->ring.master != NULL;
+}
+
 const uint8_t *user_data(const struct stack *s, uint32_t slot, uint64_t offset)
 {
 	if (slot_conn(s, slot)->flags & CONN_BUSY)
