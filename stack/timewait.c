@@ -106,7 +106,7 @@ void time_wait_input(struct stack *s, uint32_t slot, const struct packet_in *pac
 		return;
 	}
 	if ((seg->flags & TCP_SYN) && !(seg->flags & TCP_ACK) && time_wait_newer(wait, seg) &&
-	    listen_match(s, &flow->local) >= 0) {
+	    s->accepting && listen_match(s, &flow->local) >= 0) {
 		event_begin(s, now_us);
 		s->stats.time_wait_reused++;
 		time_wait_destroy(s, slot, "a newer SYN");
