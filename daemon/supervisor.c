@@ -33,6 +33,13 @@
 #include "daemon/spawn.h"
 #include "daemon/supervisor_state.h"
 
+/* A sanitizer reports to standard error what it finds in a child. */
+#ifdef __SANITIZE_ADDRESS__
+#define CHILDREN_MAY_SPEAK true
+#else
+#define CHILDREN_MAY_SPEAK false
+#endif
+
 int supervisor_fail(const char *what)
 {
 	log_error("%s: %s", what, strerror(errno));
@@ -106,7 +113,7 @@ static int start(struct supervisor *s)
 		log_error("must be started as root");
 		return -1;
 	}
-	if (spawn_reserve(s->config->log_level < LOG_LEVEL_DEBUG) < 0)
+	if (spawn_reserve(!CHILDREN_MAY_SPEAK && s->config->log_level < LOG_LEVEL_DEBUG) < 0)
 		return supervisor_fail("/dev/null");
 	s->base = event_base_new();
 	if (s->base == NULL) {
