@@ -59,8 +59,13 @@ static void ack_sample_rtt(struct stack *s, struct conn *c, const struct segment
 	} else if ((c->retransmits > 0 || c->recovery != RECOVERY_OPEN) &&
 	           (c->flags & CONN_TIMESTAMPS) && seg->has_timestamps && seg->ts_echo != 0) {
 		uint32_t ms = timestamp_now(c->ts_offset, now) - seg->ts_echo;
+		uint64_t since_sent = now - c->last_data_us;
 
-		if (ms < RTO_MAX_US / 1000)
+		/*
+		 * After several retransmissions an older echo mostly means that ACKs
+		 * were lost, too, and would raise the time-out for minutes.
+		 */
+		if (ms < RTO_MAX_US / 1000 && (c->retransmits < 2 || ms <= since_sent / 1000 + 1))
 			rtt_sample(&c->rtt, (uint64_t)ms * 1000 + 500);
 	}
 }
