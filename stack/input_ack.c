@@ -132,7 +132,8 @@ static void ack_new(struct stack *s, uint32_t slot, const struct segment *seg)
 
 	ack_sample_rtt(s, c, seg);
 	(void)ack_advance(c, seg->ack);
-	c->retransmits = 0; /* but the back-off stays until a sample ends it (RFC 6298, section 3) */
+	/* the back-off stays until a sample ends it (RFC 6298, section 3) */
+	c->retransmits = 0;
 	c->unacked_since_us = s->event.now_us;
 	/* RFC 6298, 5.2 and 5.3 */
 	if (c->snd_una == c->snd_nxt)
