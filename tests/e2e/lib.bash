@@ -105,13 +105,14 @@ teardown_file() {
 
 teardown() {
 	show_failure
+	remove_calmd
 }
 
 # show_failure: for a teardown; what a test that failed leaves to look at.
 show_failure() {
 	[ -z "${BATS_TEST_COMPLETED:-}" ] || return 0
 	if [ -n "${output:-}" ]; then
-		printf -- '--- what was last run printed:\n%s\n' "$output" >&2
+		printf -- '--- the end of what was last run printed:\n%s\n' "$(tail -n 40 <<<"$output")" >&2
 	fi
 	show_calmd_log
 }

@@ -22,6 +22,8 @@ default_options() {
 		"control-socket=$CALMD_SOCKET" \
 		"state-dir=$CALMD_DIR/state" \
 		'login={"/bin/sh"}'
+	# A sanitizer's report is on standard error, which only a debugging daemon leaves open.
+	[ -z "${CALMD_SANITIZERS:-}" ] || printf -- '-o\n%s\n' log-level=debug
 	if ! getent passwd _calmd >/dev/null || ! getent passwd _calmd-worker >/dev/null; then
 		printf -- '-o\n%s\n' user=nobody worker-user=daemon
 	fi
@@ -86,10 +88,18 @@ wait_calmd_end() {
 		wait_for 5 no_process_left
 }
 
-# stop_calmd [SECONDS]: SIGTERM; fails unless it ends with status 0 and leaves no process.
+# stop_calmd [SECONDS]: SIGTERM; fails unless it ends with status 0 and leaves no process, and
+# unless its log is clean.
 stop_calmd() {
 	kill -TERM "$(calmd_pid)"
 	wait_calmd_end "${1:-10}"
+	log_is_clean
+}
+
+# log_is_clean: whether no process of the daemon crashed or was found to misbehave.
+log_is_clean() {
+	local bad='Sanitizer|runtime error|was ended by signal|exited with status|is ended:|no longer listening|holds what cannot be'
+	run ! grep -E "$bad" "$CALMD_DIR/log"
 }
 
 # remove_calmd: whatever is left of it, killed; its state forgotten. For teardown.
@@ -100,7 +110,7 @@ remove_calmd() {
 		wait_for 10 watcher_ended
 		rm "$CALMD_DIR/watcher"
 	fi
-	rm -rf "$CALMD_DIR/state" "$CALMD_DIR/control"
+	rm -rf "$CALMD_DIR/state" "$CALMD_DIR/control" "$CALMD_DIR/log"
 }
 
 watcher_ended() {
@@ -133,7 +143,34 @@ ctl_is() {
 	assert_equal "$path of $*" "$(ctl_get "$path" "$@")" "$value"
 }
 
-# connections_are N: whether calmctl lists N connections.
+# connections_are N: whether calmctl lists N connections, listeners and TIME-WAIT left out.
 connections_are() {
-	assert_equal connections "$(ctl --json list | python3 -c 'import json, sys; print(len(json.load(sys.stdin)))')" "$1"
+	assert_equal connections "$(connection_ids | wc -l)" "$1"
+}
+
+# connection_ids [STATE]: the ids of the connections in STATE, or of all but listeners and TIME-WAIT.
+connection_ids() {
+	ctl --json list | python3 -c '
+import json, sys
+for row in json.load(sys.stdin):
+    if row["state"] == sys.argv[1] or not sys.argv[1] and row["state"] not in ("LISTEN", "TIME-WAIT"):
+        print(row["id"])' "${1:-}"
+}
+
+# connection_id [STATE]: the id of the one connection there is.
+connection_id() {
+	local ids
+	ids=$(connection_ids "$@")
+	[[ $ids =~ ^[0-9]+$ ]] || fail "not one connection ${1:-}: $ids"
+	echo "$ids"
+}
+
+# established_are N: whether N connections are ESTABLISHED.
+established_are() {
+	assert_equal "established connections" "$(connection_ids ESTABLISHED | wc -l)" "$1"
+}
+
+# sessions_are N: whether N sessions run: each has a keeper.
+sessions_are() {
+	assert_equal sessions "$(calmd_processes | grep -c calmd-keeper || true)" "$1"
 }
