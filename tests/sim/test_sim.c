@@ -1,0 +1,72 @@
+/*
+ * The simulator over many seeds: $CALMD_SIM_SEEDS runs (300 by default) from
+ * $CALMD_SEED on, each of which it prints when it fails; CALMD_SIM_SEEDS=1 with
+ * the printed CALMD_SEED runs that one again.
+ */
+#include "tests/unit/random.h"
+
+#include "tests/sim/sim.h"
+
+static uint64_t running;
+
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+	const char *given = getenv(name);
+
+	return given != NULL ? strtoull(given, NULL, 0) : otherwise;
+}
+
+/* Also tells the seed when an assertion or a sanitizer ends the program. */
+static int say_seed(void **state)
+{
+	(void)state;
+	if (running != 0)
+		fprintf(stderr, "failed with CALMD_SIM_SEEDS=1 CALMD_SEED=%llu\n",
+		        (unsigned long long)running);
+	return 0;
+}
+
+static void say_seed_at_exit(void)
+{
+	(void)say_seed(NULL);
+}
+
+static void every_byte_arrives_over_any_network_and_across_take_overs(void **state)
+{
+	uint64_t first = setting("CALMD_SEED", 1);
+	uint64_t seeds = setting("CALMD_SIM_SEEDS", 300);
+	struct sim_result all = {0};
+
+	(void)state;
+	for (uint64_t i = 0; i < seeds; i++) {
+		struct sim_result one;
+
+		running = first + i;
+		one = sim_run(running);
+		all.events += one.events;
+		all.bytes += one.bytes;
+		all.take_overs += one.take_overs;
+		all.virtual_us += one.virtual_us;
+		if (getenv("CALMD_SIM_VERBOSE"))
+			fprintf(stderr, "%llu: %llu events, %llu bytes, %llu s\n",
+			        (unsigned long long)running, (unsigned long long)one.events,
+			        (unsigned long long)one.bytes,
+			        (unsigned long long)one.virtual_us / 1000000);
+	}
+	running = 0;
+	printf("# %llu runs: %llu events, %llu bytes, %llu take-overs, %llu hours\n",
+	       (unsigned long long)seeds, (unsigned long long)all.events,
+	       (unsigned long long)all.bytes, (unsigned long long)all.take_overs,
+	       (unsigned long long)(all.virtual_us / 3600000000));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(every_byte_arrives_over_any_network_and_across_take_overs,
+	                                  say_seed),
+	};
+
+	atexit(say_seed_at_exit);
+	return cmocka_run_group_tests_name("simulator", tests, NULL, NULL);
+}

@@ -1,0 +1,123 @@
+/* What holds for an engine between events: see invariants.h. */
+#include "tests/tcp/invariants.h"
+
+#include <stdio.h>
+
+static char broken[256];
+
+#define HOLDS(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			snprintf(broken, sizeof(broken), "%s:%d: %s", __func__, __LINE__,          \
+			         #condition);                                                      \
+			return broken;                                                             \
+		}                                                                                  \
+	} while (0)
+
+static const char *sequence_broken(const struct conn *c, const struct conn_private *p)
+{
+	uint32_t flight = c->snd_nxt - c->snd_una;
+	uint32_t extra = ((c->flags & CONN_FIN_SENT) && flight > 0) + !(c->flags & CONN_SYN_ACKED);
+
+	HOLDS(seq_leq(c->snd_una, c->snd_nxt));
+	HOLDS(seq_leq(c->rcv_nxt, c->rcv_adv));
+	HOLDS(c->tx_una <= c->tx_head);
+	HOLDS(c->rx_tail <= c->rx_head);
+	HOLDS(c->snd_mss > 0);
+	HOLDS(c->tx_una + flight <= c->tx_head + extra);
+	if (p->ring.master != NULL) {
+		HOLDS(c->tx_head - c->tx_una <= p->ring.tx_size);
+		HOLDS(c->rx_head - c->rx_tail <= p->ring.rx_size);
+		HOLDS(c->rx_tail + p->ring.rx_size - c->rx_head >= c->rcv_adv - c->rcv_nxt ||
+		      state_peer_closed((enum tcp_state)c->state));
+	}
+	return NULL;
+}
+
+/* Whatever waits for something has a timer that ends the waiting. */
+static const char *timers_broken(const struct stack *s, uint32_t slot)
+{
+	const struct conn *c = slot_conn(s, slot);
+	bool retransmit = c->timer_us[CONN_TIMER_RETRANSMIT] != TIMER_NEVER;
+	bool persist = c->timer_us[CONN_TIMER_PERSIST] != TIMER_NEVER;
+
+	for (int i = 0; i < CONN_TIMERS; i++)
+		HOLDS(timer_get(s->timers, slot) <= c->timer_us[i]);
+	if (slot_private(s, slot)->dirty)
+		return NULL; /* will be looked at before anything waits */
+	HOLDS(!(c->flags & (CONN_SYN_OWED | CONN_ACK_NOW)));
+	HOLDS(c->snd_una == c->snd_nxt || retransmit || persist);
+	HOLDS(!(c->flags & CONN_ACK_DELAYED) || c->timer_us[CONN_TIMER_DELAYED_ACK] != TIMER_NEVER);
+	if (state_synchronized((enum tcp_state)c->state) && c->snd_una == c->snd_nxt) {
+		HOLDS(c->tx_una == c->tx_head || persist);
+		HOLDS(!(c->flags & CONN_FIN_QUEUED) || (c->flags & CONN_FIN_SENT) || persist);
+	}
+	HOLDS(c->state != TCP_FIN_WAIT_2 || c->timer_us[CONN_TIMER_END] != TIMER_NEVER);
+	HOLDS(c->state != TCP_SYN_SENT || c->timer_us[CONN_TIMER_END] != TIMER_NEVER);
+	return NULL;
+}
+
+static const char *conn_broken(const struct stack *s, uint32_t slot)
+{
+	const struct conn *c = slot_conn(s, slot);
+	const char *why = sequence_broken(c, slot_private(s, slot));
+
+	if (why == NULL)
+		why = timers_broken(s, slot);
+	if (why != NULL)
+		return why;
+	HOLDS(c->state > TCP_LISTEN && c->state < TCP_TIME_WAIT);
+	HOLDS(reassembly_valid(&s->table.reassembly[slot], c->rcv_nxt));
+	HOLDS(rtt_valid(&c->rtt));
+	HOLDS(c->congestion.cwnd >= c->congestion.mss);
+	HOLDS(lookup_find(s->lookup, &c->identity.flow) == slot);
+	HOLDS(!(c->flags & CONN_WAITING) || c->worker == CONN_NO_WORKER);
+	HOLDS(c->identity.history.count > 0 &&
+	      (c->identity.history.state[c->identity.history.count - 1] == c->state ||
+	       c->state == TCP_SYN_RECEIVED));
+	return NULL;
+}
+
+const char *invariants_broken(const struct stack *s)
+{
+	uint32_t open = 0, half = 0, wait = 0, waiting = 0, busy = 0, slot = 0;
+
+	HOLDS(!s->table.header->busy);
+	for (; slot < s->shape.conns; slot++) {
+		const struct conn *c = slot_conn(s, slot);
+		const char *why;
+
+		if (c->identity.id == 0)
+			continue;
+		open++;
+		waiting += (c->flags & CONN_WAITING) != 0;
+		busy += (c->flags & CONN_BUSY) != 0;
+		why = conn_broken(s, slot);
+		if (why != NULL)
+			return why;
+	}
+	for (; slot_is_half_open(s, slot); slot++) {
+		const struct half_open *entry = slot_half_open(s, slot);
+
+		if (entry->identity.id == 0)
+			continue;
+		half++;
+		HOLDS(timer_get(s->timers, slot) == entry->deadline_us);
+	}
+	for (uint32_t i = 0; i < s->shape.time_waits; i++, slot++) {
+		const struct time_wait *entry = slot_time_wait(s, slot);
+
+		if (entry->identity.id == 0)
+			continue;
+		wait++;
+		HOLDS(timer_get(s->timers, slot) == entry->deadline_us);
+	}
+	HOLDS(open == s->open_conns && open + slot_pool_free(&s->free_conns) == s->shape.conns);
+	HOLDS(half == s->open_half_opens && half == s->used_half_opens.count &&
+	      half + slot_pool_free(&s->free_half_opens) == s->shape.half_opens);
+	HOLDS(wait == s->open_time_waits && wait == s->used_time_waits.count &&
+	      wait + slot_pool_free(&s->free_time_waits) == s->shape.time_waits);
+	HOLDS(waiting == s->accept_queue.count);
+	HOLDS(busy == s->busy_messages);
+	return NULL;
+}
