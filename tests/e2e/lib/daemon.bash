@@ -92,7 +92,7 @@ wait_calmd_end() {
 # unless its log is clean.
 stop_calmd() {
 	kill -TERM "$(calmd_pid)"
-	wait_calmd_end "${1:-10}"
+	wait_calmd_end "${1:-10}" || return
 	log_is_clean
 }
 
