@@ -252,11 +252,11 @@ static bool open_worker(struct worker *w, struct conn_handle conn, uint64_t now_
 	struct master *m = w->pool->master;
 	struct message_worker taken = {.worker = w->number};
 	struct message_open open = {.conn_id = conn.id};
-	struct conn_info info;
+	const struct flow *flow = stack_flow(m->stack, conn);
 
-	if (!stack_info(m->stack, conn.id, &info))
+	if (flow == NULL)
 		return false;
-	open.flow = info.flow;
+	open.flow = *flow;
 	w->opening = true;
 	w->conn = conn;
 	w->attached = true;

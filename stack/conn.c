@@ -89,7 +89,7 @@ uint32_t conn_create(struct stack *stack, const struct conn_identity *identity)
 	uint32_t slot;
 	struct conn *c;
 
-	if (!slot_queue_take(&stack->free_conns, &slot))
+	if (!slot_pool_take(&stack->free_conns, &slot))
 		return LOOKUP_NONE;
 	c = event_conn(stack, slot);
 	memset(c, 0, sizeof(*c));
@@ -129,7 +129,7 @@ static void conn_free(struct stack *stack, uint32_t slot, enum tcp_state to, enu
 	lookup_remove(stack->lookup, slot);
 	c->identity.id = 0;
 	c->state = TCP_CLOSED;
-	slot_queue_put(&stack->free_conns, slot);
+	slot_pool_put(&stack->free_conns, slot);
 	stack->open_conns--;
 }
 

@@ -22,6 +22,14 @@ static bool queue_create(struct slot_queue *queue, uint32_t size)
 	return queue->slot != NULL;
 }
 
+static bool pool_create(struct slot_pool *pool, uint32_t first, uint32_t size)
+{
+	pool->first = first;
+	pool->size = size;
+	pool->freed = calloc(size, sizeof(*pool->freed));
+	return pool->freed != NULL;
+}
+
 /* Everything that is derived from the table, empty. */
 static bool engine_allocate(struct stack *s)
 {
@@ -34,9 +42,10 @@ static bool engine_allocate(struct stack *s)
 	s->sources = source_create(shape->conns, key);
 	s->private_data = calloc(shape->conns, sizeof(*s->private_data));
 	return s->timers && s->lookup && s->sources && s->private_data &&
-	       queue_create(&s->free_conns, shape->conns) &&
-	       queue_create(&s->free_half_opens, shape->half_opens) &&
-	       queue_create(&s->free_time_waits, shape->time_waits) &&
+	       pool_create(&s->free_conns, 0, shape->conns) &&
+	       pool_create(&s->free_half_opens, shape->conns, shape->half_opens) &&
+	       pool_create(&s->free_time_waits, shape->conns + shape->half_opens,
+	                   shape->time_waits) &&
 	       queue_create(&s->used_half_opens, shape->half_opens) &&
 	       queue_create(&s->used_time_waits, shape->time_waits) &&
 	       queue_create(&s->accept_queue, shape->conns) &&
@@ -76,7 +85,8 @@ struct stack *stack_create(const struct stack_config *config, const struct stack
 		stack_destroy(s);
 		return NULL;
 	}
-	takeover_rebuild(s);
+	if (secrets == NULL)
+		takeover_rebuild(s);
 	return s;
 }
 
@@ -84,9 +94,9 @@ void stack_destroy(struct stack *s)
 {
 	if (s == NULL)
 		return;
-	free(s->free_conns.slot);
-	free(s->free_half_opens.slot);
-	free(s->free_time_waits.slot);
+	free(s->free_conns.freed);
+	free(s->free_half_opens.freed);
+	free(s->free_time_waits.freed);
 	free(s->used_half_opens.slot);
 	free(s->used_time_waits.slot);
 	free(s->accept_queue.slot);

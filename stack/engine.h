@@ -87,6 +87,19 @@ struct slot_queue {
 	uint32_t count;
 };
 
+/*
+ * The free slots of one kind of entry. The one freed last is taken first, and a
+ * slot never used only when there is no other: memory that was never needed is
+ * never touched.
+ */
+struct slot_pool {
+	uint32_t first; /* number of its first slot */
+	uint32_t size;
+	uint32_t fresh; /* from first + fresh on, slots have never been used */
+	uint32_t freed_count;
+	uint32_t *freed;
+};
+
 struct stack {
 	struct stack_config config;
 	struct stack_hooks hooks;
@@ -96,7 +109,7 @@ struct stack {
 	struct lookup *lookup;
 	struct source_counts *sources;
 	struct conn_private *private_data; /* one a connection slot */
-	struct slot_queue free_conns, free_half_opens, free_time_waits;
+	struct slot_pool free_conns, free_half_opens, free_time_waits;
 	struct slot_queue used_half_opens, used_time_waits; /* oldest first */
 	struct slot_queue accept_queue;
 	struct slot_queue dirty;
@@ -130,6 +143,14 @@ static inline struct conn_private *slot_private(const struct stack *stack, uint3
 }
 /* The slot of the entry with this id, of any kind; LOOKUP_NONE. O(entries): for people's requests. */
 uint32_t slot_by_id(const struct stack *stack, uint64_t id);
+
+uint32_t slot_pool_free(const struct slot_pool *pool);
+bool slot_pool_take(struct slot_pool *pool, uint32_t *slot);
+/* Takes SLOT itself, which is behind all taken so far: for a table that is taken up. */
+void slot_pool_claim(struct slot_pool *pool, uint32_t slot);
+void slot_pool_put(struct slot_pool *pool, uint32_t slot);
+/* The first slot from *CURSOR on that may be in use, which *CURSOR then is behind; false: none. */
+bool slot_next(const struct stack *stack, uint32_t *cursor, uint32_t *slot);
 
 bool slot_queue_put(struct slot_queue *queue, uint32_t slot);
 bool slot_queue_take(struct slot_queue *queue, uint32_t *slot);

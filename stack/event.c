@@ -53,6 +53,17 @@ struct event_note *event_note(struct stack *stack, int kind, const struct conn_i
 	return note;
 }
 
+/*
+ * The worker may wait for room: its send buffer was more than half full. Most
+ * ACKs are no news to it. Its own word for how full is good enough here.
+ */
+static bool event_room_awaited(const struct conn_private *p)
+{
+	uint64_t head = atomic_load_explicit(&p->ring.worker->tx_head, memory_order_relaxed);
+
+	return head - p->published_tx_tail > p->ring.tx_size / 2;
+}
+
 /* Writes what has changed; true when something the worker waits for has. */
 static bool event_publish(const struct conn *c, struct conn_private *p)
 {
@@ -68,9 +79,9 @@ static bool event_publish(const struct conn *c, struct conn_private *p)
 		news = true;
 	}
 	if (c->tx_una != p->published_tx_tail) {
+		news = news || event_room_awaited(p);
 		p->published_tx_tail = c->tx_una;
 		atomic_store_explicit(&page->tx_tail, c->tx_una, memory_order_release);
-		news = true;
 	}
 	if (sent != p->published_tx_sent) {
 		p->published_tx_sent = sent;

@@ -170,17 +170,17 @@ bool stack_info(const struct stack *s, uint64_t id, struct conn_info *info)
 
 bool stack_next(const struct stack *s, uint32_t *cursor, struct conn_info *info)
 {
-	uint32_t slots = s->shape.conns + s->shape.half_opens + s->shape.time_waits;
+	uint32_t at, slot;
 
 	if (*cursor < s->listens) {
 		info_listen(s, info, (*cursor)++);
 		return true;
 	}
-	while (*cursor - s->listens < slots) {
-		uint32_t slot = (*cursor)++ - s->listens;
-
+	at = *cursor - s->listens;
+	while (slot_next(s, &at, &slot)) {
 		if (slot_identity(s, slot)->id != 0) {
 			info_slot(s, info, slot);
+			*cursor = s->listens + at;
 			return true;
 		}
 	}

@@ -85,12 +85,12 @@ static uint32_t half_open_slot(struct stack *s)
 {
 	uint32_t slot;
 
-	if (s->free_half_opens.count == 0) {
+	if (slot_pool_free(&s->free_half_opens) == 0) {
 		s->stats.half_open_full++;
 		half_open_destroy(s, s->used_half_opens.slot[s->used_half_opens.head],
 		                  "pushed out by a newer SYN");
 	}
-	return slot_queue_take(&s->free_half_opens, &slot) ? slot : LOOKUP_NONE;
+	return slot_pool_take(&s->free_half_opens, &slot) ? slot : LOOKUP_NONE;
 }
 
 static void listen_syn(struct stack *s, const struct packet_in *packet, const struct segment *seg,
@@ -183,7 +183,7 @@ static void half_open_free(struct stack *s, uint32_t slot)
 	else
 		slot_queue_drop(&s->used_half_opens, slot);
 	half->identity.id = 0;
-	slot_queue_put(&s->free_half_opens, slot);
+	slot_pool_put(&s->free_half_opens, slot);
 	s->open_half_opens--;
 }
 
@@ -260,7 +260,7 @@ uint32_t half_open_promote(struct stack *s, uint32_t half_slot)
 	struct half_open copy = *slot_half_open(s, half_slot);
 	uint32_t slot;
 
-	if (s->free_conns.count == 0)
+	if (slot_pool_free(&s->free_conns) == 0)
 		return LOOKUP_NONE;
 	half_open_free(s, half_slot);
 	slot = conn_create(s, &copy.identity);
@@ -283,7 +283,8 @@ static bool half_open_accept(struct stack *s, uint32_t slot, const struct packet
 
 	if (half->flags & CONN_BUSY) {
 		full = "over a limit"; /* as its SYN found; others may have taken the places since */
-	} else if (s->accept_queue.count >= s->config.backlog || s->free_conns.count == 0) {
+	} else if (s->accept_queue.count >= s->config.backlog ||
+	           slot_pool_free(&s->free_conns) == 0) {
 		s->stats.queue_full++;
 		full = "the accept queue is full";
 	} else {

@@ -37,7 +37,7 @@ static const char *call_refuse(struct stack *s, const struct flow *flow, bool fr
 		return "nothing listens there";
 	if (lookup_find(s->lookup, flow) != LOOKUP_NONE)
 		return "this pair of sockets is in use";
-	if (s->free_conns.count == 0)
+	if (slot_pool_free(&s->free_conns) == 0)
 		return "no connection slot is free";
 	return limits_refuse(s, &flow->peer.address, false);
 }

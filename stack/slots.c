@@ -45,16 +45,61 @@ struct conn_identity *slot_identity(const struct stack *stack, uint32_t slot)
 	return &slot_time_wait(stack, slot)->identity;
 }
 
+bool slot_next(const struct stack *stack, uint32_t *cursor, uint32_t *slot)
+{
+	const struct slot_pool *pools[] = {&stack->free_conns, &stack->free_half_opens,
+	                                   &stack->free_time_waits};
+
+	for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++) {
+		if (*cursor < pools[i]->first)
+			*cursor = pools[i]->first;
+		if (*cursor - pools[i]->first < pools[i]->fresh) {
+			*slot = (*cursor)++;
+			return true;
+		}
+	}
+	return false;
+}
+
 uint32_t slot_by_id(const struct stack *stack, uint64_t id)
 {
-	uint32_t slots = stack->shape.conns + stack->shape.half_opens + stack->shape.time_waits;
+	uint32_t cursor = 0;
+	uint32_t slot;
 
-	if (id == 0)
-		return LOOKUP_NONE;
-	for (uint32_t slot = 0; slot < slots; slot++)
+	while (id != 0 && slot_next(stack, &cursor, &slot))
 		if (slot_identity(stack, slot)->id == id)
 			return slot;
 	return LOOKUP_NONE;
+}
+
+uint32_t slot_pool_free(const struct slot_pool *pool)
+{
+	return pool->freed_count + (pool->size - pool->fresh);
+}
+
+bool slot_pool_take(struct slot_pool *pool, uint32_t *slot)
+{
+	if (pool->freed_count > 0) {
+		*slot = pool->freed[--pool->freed_count];
+		return true;
+	}
+	if (pool->fresh == pool->size)
+		return false;
+	*slot = pool->first + pool->fresh++;
+	return true;
+}
+
+void slot_pool_claim(struct slot_pool *pool, uint32_t slot)
+{
+	for (; pool->first + pool->fresh < slot; pool->fresh++)
+		pool->freed[pool->freed_count++] = pool->first + pool->fresh;
+	pool->fresh++;
+}
+
+void slot_pool_put(struct slot_pool *pool, uint32_t slot)
+{
+	if (pool->freed_count < pool->size)
+		pool->freed[pool->freed_count++] = slot;
 }
 
 bool slot_queue_put(struct slot_queue *queue, uint32_t slot)

@@ -235,6 +235,9 @@ bool stack_info(const struct stack *stack, uint64_t id, struct conn_info *info);
  */
 bool stack_next(const struct stack *stack, uint32_t *cursor, struct conn_info *info);
 
+/* The flow of a connection, for its owner; NULL when the handle is stale. Valid until the next call. */
+const struct flow *stack_flow(const struct stack *stack, struct conn_handle conn);
+
 /* How full everything is. */
 struct stack_usage {
 	uint32_t connections; /* counted against max_connections */

@@ -1,7 +1,6 @@
 /*
- * What is derived from a table is built again from it: for a new table that only
- * fills the free lists; for one that a former master left it puts every entry
- * back into lookup, timers, queues and counts.
+ * What is derived from a table that a former master left is built again from it:
+ * every entry is put back into lookup, timers, queues and counts.
  *
  * Theory of operation: the entries are all there is to know. The daemon then
  * calls stack_attach() again for each connection that has a worker, with the
@@ -42,9 +41,9 @@ static void rebuild_conn(struct stack *s, uint32_t slot)
 
 	if (c->identity.id == 0 || !conn_valid(s, slot)) {
 		c->identity.id = 0;
-		slot_queue_put(&s->free_conns, slot);
 		return;
 	}
+	slot_pool_claim(&s->free_conns, slot);
 	lookup_add(s->lookup, slot);
 	s->open_conns++;
 	if (c->flags & CONN_WAITING)
@@ -69,9 +68,9 @@ static void rebuild_half_open(struct stack *s, uint32_t slot)
 	if (half->identity.id == 0 || !identity_valid(&half->identity) ||
 	    lookup_find(s->lookup, &half->identity.flow) != LOOKUP_NONE) {
 		half->identity.id = 0;
-		slot_queue_put(&s->free_half_opens, slot);
 		return;
 	}
+	slot_pool_claim(&s->free_half_opens, slot);
 	lookup_add(s->lookup, slot);
 	slot_queue_put(&s->used_half_opens, slot);
 	timer_set(s->timers, slot, half->deadline_us);
@@ -85,9 +84,9 @@ static void rebuild_time_wait(struct stack *s, uint32_t slot)
 	if (wait->identity.id == 0 || !identity_valid(&wait->identity) ||
 	    lookup_find(s->lookup, &wait->identity.flow) != LOOKUP_NONE) {
 		wait->identity.id = 0;
-		slot_queue_put(&s->free_time_waits, slot);
 		return;
 	}
+	slot_pool_claim(&s->free_time_waits, slot);
 	lookup_add(s->lookup, slot);
 	slot_queue_put(&s->used_time_waits, slot);
 	timer_set(s->timers, slot, wait->deadline_us);

@@ -23,7 +23,7 @@ static void time_wait_free(struct stack *s, uint32_t slot)
 	timer_set(s->timers, slot, TIMER_NEVER);
 	slot_queue_drop(&s->used_time_waits, slot);
 	wait->identity.id = 0;
-	slot_queue_put(&s->free_time_waits, slot);
+	slot_pool_put(&s->free_time_waits, slot);
 	s->open_time_waits--;
 }
 
@@ -59,13 +59,13 @@ void time_wait_enter(struct stack *s, uint32_t conn_slot, const char *why)
 	uint32_t slot;
 	bool ack_owed;
 
-	if (s->free_time_waits.count == 0) {
+	if (slot_pool_free(&s->free_time_waits) == 0) {
 		s->stats.time_wait_full++;
 		time_wait_destroy(s, s->used_time_waits.slot[s->used_time_waits.head],
 		                  "made room for a newer one");
 	}
 	conn_move(s, conn_slot, TCP_TIME_WAIT, why);
-	(void)slot_queue_take(&s->free_time_waits, &slot);
+	(void)slot_pool_take(&s->free_time_waits, &slot);
 	c = slot_conn(s, conn_slot);
 	wait = slot_time_wait(s, slot);
 	table_touch(&s->table, wait, sizeof(*wait));

@@ -117,6 +117,13 @@ static struct conn *user_conn(const struct stack *s, struct conn_handle handle)
 	return slot_conn(s, handle.slot);
 }
 
+const struct flow *stack_flow(const struct stack *s, struct conn_handle handle)
+{
+	const struct conn *c = user_conn(s, handle);
+
+	return c != NULL ? &c->identity.flow : NULL;
+}
+
 void stack_ring_changed(struct stack *s, struct conn_handle handle, uint64_t now_us)
 {
 	(void)now_us;
