@@ -16,11 +16,11 @@
 /* Takes every capability that the kernel knows out of the bounding set. */
 static int drop_bounding_set(void)
 {
-	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			return -1;
-	}
-	return 0;
+	unsigned long cap = 0;
+
+	while (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
+		cap++;
+	return cap > CAP_SETPCAP && errno == EINVAL ? 0 : -1; /* EINVAL: there is no such one */
 }
 
 /* No capability permitted, effective or inheritable. */
