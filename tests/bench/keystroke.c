@@ -69,7 +69,7 @@ void measure_keystroke(const struct target *target, size_t samples)
 
 	if (!session || !took)
 		err(1, "making room for %zu samples", samples);
-	watchdog_set(60, "measuring keystrokes");
+	watchdog_set(300, "measuring keystrokes");
 	session_open(session, target);
 	session_expect(session, SESSION_PROMPT);
 	session_type(session, "stty sane; echo REA\"\"DY; exec cat >/dev/null");
