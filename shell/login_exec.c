@@ -36,7 +36,7 @@ void login_address(const struct endpoint *peer, char address[LOGIN_ADDRESS_SIZE]
 noreturn static void fail(const char *what)
 {
 	char text[256];
-	int n = snprintf(text, sizeof(text), "calmd: cannot run %s: %s\r\n", what, strerror(errno));
+	int n = snprintf(text, sizeof(text), "calmd: cannot run %s: %s\n", what, strerror(errno));
 
 	if (n > 0) {
 		size_t length = (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;

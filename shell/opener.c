@@ -96,7 +96,9 @@ static void start(void)
 static void client_remove(struct client *client)
 {
 	LIST_REMOVE(client, entry);
-	close(client->channel); /* leaves the epoll set with it */
+	/* A keeper just forked still has the channel open, so closing it is not enough. */
+	epoll_ctl(epoll, EPOLL_CTL_DEL, client->channel, NULL);
+	close(client->channel);
 	free(client);
 }
 

@@ -54,17 +54,20 @@ static int signal_of(int character)
 /*
  * Sends the signal itself where its character would be stuck behind input that
  * nobody reads: in Synch, which has just thrown away what the network held, and
- * when the pty is full. What the pty holds goes the same way.
+ * when the pty is full. Returns true when the character need not be typed; behind
+ * a full pty it is, too: once there is room it makes the terminal throw away the
+ * rest of its input, which cannot be done from this side.
  */
 static bool signal_session(struct worker *worker, const struct termios *terminal, int signal)
 {
-	if (signal == 0 || !(worker->synch || worker->pty_full) ||
-	    (terminal->c_lflag & (tcflag_t)ISIG) == 0)
+	bool full = worker->pty_full;
+
+	if (signal == 0 || !(worker->synch || full) || (terminal->c_lflag & (tcflag_t)ISIG) == 0)
 		return false;
-	ioctl(worker->pty, TCFLSH, TCOFLUSH);
+	ioctl(worker->pty, TCFLSH, TCOFLUSH); /* what has not reached the line discipline */
 	worker->pty_full = false;
 	relay_drop_input(worker);
-	return ioctl(worker->pty, TIOCSIG, signal) == 0;
+	return ioctl(worker->pty, TIOCSIG, signal) == 0 && !full;
 }
 
 static void type_character(struct worker *worker, int character)
@@ -94,9 +97,7 @@ static void abort_output(struct worker *worker)
 	if (ring_room(worker) < sizeof(data_mark))
 		return;
 	ring_append(worker, data_mark, sizeof(data_mark));
-	/* Published with tx_head or before it, so that these two bytes never go out without. */
-	atomic_store_explicit(&worker->ring.worker->tx_urgent, worker->tx_head,
-	                      memory_order_release);
+	worker->tx_urgent = worker->tx_head;
 }
 
 /* However many AYT come, one answer is under way and at most one owed. */

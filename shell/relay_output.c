@@ -71,10 +71,12 @@ void relay_output(struct worker *worker)
 			break;
 		}
 		size_t length = (room - WORKER_RESERVE - 1) / 2;
-		size_t n = pty_read(worker, length < READ_MAX ? length : READ_MAX);
+		if (length > READ_MAX)
+			length = READ_MAX;
+		size_t n = pty_read(worker, length);
 		total += n;
 		/* At the end every byte counts: there it is read until it says EIO. */
-		if (n > 0 && n < MORE_MIN && !worker->ended)
+		if (n > 0 && n < MORE_MIN && n < length && !worker->ended)
 			worker->pty_ready = false;
 	}
 	if (total > 0)

@@ -53,6 +53,8 @@ static void priv_open_session(struct worker *worker)
 	memcpy(request.terminal, terminal, strlen(terminal) + 1);
 	worker->negotiation.window_changed = false;
 	worker->stage = WORKER_OPENING;
+	worker_timer_stop(worker, TIMER_QUIET);
+	worker_timer_stop(worker, TIMER_NEGOTIATE);
 	if (message_send(WORKER_FD_OPENER, MESSAGE_PRIV_OPEN_SESSION, &request, sizeof(request),
 	                 NULL, 0, 0) < 0 ||
 	    wait_watch(&worker->wait, WAIT_OPENER, WORKER_FD_OPENER, EPOLLIN) < 0)
@@ -64,9 +66,10 @@ static bool negotiated(struct worker *worker)
 {
 	bool all_read = worker->rx_tail == worker->view.rx_head && !worker->held;
 	bool quiet = worker_timer_due(worker, TIMER_QUIET) && !worker->negotiation.heard;
+	bool late = worker_timer_due(worker, TIMER_NEGOTIATE);
 
-	return quiet || worker_timer_due(worker, TIMER_NEGOTIATE) ||
-	       negotiate_complete(&worker->negotiation) || (worker->view.rx_fin && all_read);
+	return quiet || late || negotiate_complete(&worker->negotiation) ||
+	       (worker->view.rx_fin && all_read);
 }
 
 /* The opener has nothing more to say: its channel goes. */
@@ -167,7 +170,7 @@ static bool type_end_of_file(struct worker *worker)
 /* The client has sent FIN and the pty has taken all its input. */
 static void end_of_input(struct worker *worker)
 {
-	if (worker->eof_sent && !worker_timer_due(worker, TIMER_EOF))
+	if (worker->eof_sent && worker->timers[TIMER_EOF] != 0)
 		return;
 	if (!worker->eof_sent) {
 		worker->eof_sent = true;
@@ -203,6 +206,8 @@ static void relaying_turn(struct worker *worker)
 		worker->pty_retry = 0;
 	if (worker->pty_full && !worker->pty_hung && worker->timers[TIMER_PTY] == 0)
 		worker_timer_arm(worker, TIMER_PTY, WORKER_PTY_FULL_MS);
+	/* A timer that is due must be taken off, or there is no sleep any more. */
+	worker_timer_due(worker, TIMER_EOF);
 	if (worker->view.rx_fin && worker->rx_tail == worker->view.rx_head && !worker->held &&
 	    worker->pending_end == 0 && !worker->pty_hung && !worker->ended)
 		end_of_input(worker);

@@ -111,6 +111,8 @@ static void watch_pty(struct worker *worker)
 	if (!worker->pty_hung) {
 		if (ring_room(worker) >= WORKER_ROOM_MIN)
 			events |= EPOLLIN;
+		else
+			worker->need_space = true;
 		if (worker->pty_full)
 			events |= EPOLLOUT;
 	}
@@ -143,6 +145,9 @@ static void sleep_until_work(struct worker *worker, uint32_t ready[WAIT_SLOTS])
 		return;
 	}
 	watch_pty(worker);
+	/* The master rings for room by its own guess of who waits for it. */
+	if (worker->need_space && (timeout < 0 || timeout > WORKER_SPACE_MS))
+		timeout = WORKER_SPACE_MS;
 	atomic_store_explicit(asleep, worker->need_space ? WORKER_ASLEEP_SPACE : WORKER_ASLEEP,
 	                      memory_order_relaxed);
 	atomic_thread_fence(memory_order_seq_cst);

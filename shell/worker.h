@@ -57,6 +57,7 @@
 #define WORKER_FIN_MS       60000 /* after the client's FIN, a silent session is hung up after */
 #define WORKER_HANGUP_MS    7000  /* a session that was hung up must have ended after */
 #define WORKER_DRAIN_MS     50    /* wait for a pty that a background process keeps open */
+#define WORKER_SPACE_MS     500   /* room in the send ring is looked for after, bell or no bell */
 #define WORKER_PTY_RETRY_MS 100   /* longest time between looks at a pty that is hung up */
 #define WORKER_PTY_FULL_MS  1000 /* a pty that takes no input is tried again after, at the latest */
 
@@ -126,6 +127,7 @@ struct worker {
 	/* session to network */
 	uint64_t tx_head;      /* written up to here */
 	uint64_t tx_published; /* what the ring says */
+	uint64_t tx_urgent;    /* our urgent mark, behind DM; 0: none */
 	bool need_space;       /* sleeping until tx_tail moves */
 	bool ayt_owed;         /* an AYT is to be answered when the last answer has arrived */
 	uint64_t ayt_end;      /* tx offset behind the last answer */

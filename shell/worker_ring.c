@@ -94,6 +94,8 @@ void ring_publish(struct worker *worker)
 	if (worker->tx_head != worker->tx_published) {
 		worker->tx_published = worker->tx_head;
 		STORE(page->tx_head, worker->tx_head);
+		/* Behind tx_head: the master takes a mark beyond it for an error. */
+		STORE(page->tx_urgent, worker->tx_urgent);
 		ring = true;
 	}
 	if (ring)
