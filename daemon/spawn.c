@@ -30,11 +30,23 @@ struct start {
 	int error; /* of what failed in the child */
 };
 
+/* A shell that starts us in the background ignores signals that sessions need. */
+static void forget_signals(void)
+{
+	sigset_t none;
+
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL); /* not KILL and STOP, and what libc keeps */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 int spawn_reserve(bool quiet_children)
 {
 	int fd;
 
 	quiet = quiet_children;
+	forget_signals();
 	/* Whatever we were started with is not for our children. */
 	if (close_range(SPAWN_FD_FIRST, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return -1;

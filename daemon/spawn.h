@@ -22,9 +22,10 @@ struct spawn {
 };
 
 /*
- * Once at the start: standard input and output of this process become /dev/null
- * (children have the same), and the numbers that children's descriptors get are
- * occupied, so that no descriptor of ours is in the way of a dup2(). With
+ * Once at the start, before signals are handled. Signals that whoever started
+ * this process ignored or blocked no longer are; standard input and output become
+ * /dev/null (children have the same), and the numbers that children's descriptors
+ * get are occupied, so that no descriptor of ours is in the way of a dup2(). With
  * QUIET_CHILDREN their standard error is /dev/null, too. 0, or -1 with errno.
  */
 int spawn_reserve(bool quiet_children);

@@ -186,8 +186,11 @@ static int start_worker(struct supervisor *s)
 	return 0;
 }
 
+/* Several that fail at once are one failure. */
 static void try_again_later(struct supervisor *s)
 {
+	if (evtimer_pending(&s->workers.upkeep, NULL))
+		return;
 	struct timeval pause = supervisor_backoff(++s->workers.failures);
 
 	evtimer_add(&s->workers.upkeep, &pause);
@@ -310,7 +313,8 @@ void worker_ended(struct supervisor *s, struct worker *worker, int status)
 	channel_send(&s->master.channel, MESSAGE_WORKER_GONE, &gone, sizeof(gone), NULL, 0);
 	channel_send(&s->opener.channel, MESSAGE_WORKER_GONE, &gone, sizeof(gone), NULL, 0);
 	if (failed || status != 0)
-		log_error("worker %d %s", (int)pid, status_text(status, text));
+		log_error("worker %d %s%s", (int)pid, status_text(status, text),
+		          failed ? " before it had a connection" : "");
 	if (!worker->taken || worker->released || s->master.pid == 0)
 		worker_free(worker);
 	if (failed)

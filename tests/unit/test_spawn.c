@@ -29,10 +29,11 @@ static int run_script(const char *script, const struct rlimit *files)
 	pid_t pid = fork();
 	if (pid == 0) {
 		const char *const argv[] = {"sh", "-c", script, NULL};
-		signal(SIGHUP, SIG_IGN);
-		signal(SIGPIPE, SIG_IGN);
+		signal(SIGQUIT, SIG_IGN); /* by whoever started us */
 		if (spawn_reserve(true) < 0)
 			_exit(90);
+		signal(SIGHUP, SIG_IGN);
+		signal(SIGPIPE, SIG_IGN);
 		const int fds[] = {fcntl(ends[1], F_DUPFD_CLOEXEC, 20),
 		                   open("/dev/zero", O_RDONLY | O_CLOEXEC)};
 		const struct spawn child = {
