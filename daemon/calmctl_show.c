@@ -83,6 +83,18 @@ static const struct line timers[] = {
 	{"end", "end_us", LEFT},
 };
 
+/* All that is left of a connection in TIME-WAIT. */
+static const struct line time_wait[] = {
+	{"snd_nxt", "snd_nxt", PLAIN},
+	{"rcv_nxt", "rcv_nxt", PLAIN},
+	{"rcv_wnd", "rcv_wnd", PLAIN},
+	{"timestamps", "timestamps", PLAIN},
+};
+
+static const struct line time_wait_timers[] = {
+	{"end", "end_us", LEFT},
+};
+
 static const struct line counters[] = {
 	{"segments in", "segs_in", PLAIN},
 	{"segments out", "segs_out", PLAIN},
@@ -172,19 +184,35 @@ static void print_history(FILE *out, const json_t *history)
 #define GROUP(title, from, lines)                                                                  \
 	print_group(out, title, show, from, lines, sizeof(lines) / sizeof((lines)[0]))
 
-void calmctl_print_show(FILE *out, const json_t *show)
+static void print_details(FILE *out, const json_t *show, const json_t *running)
 {
-	char state[CALMCTL_CELL];
-
-	calmctl_cell(state, show, "state");
-	fprintf(out, "Connection %lld: %s\n", calmctl_number(show, "id"), state);
-	print_history(out, json_object_get(show, "history"));
-	GROUP("Connection", show, general);
 	GROUP("Sending", show, sending);
 	GROUP("Receiving", show, receiving);
 	GROUP("Options", show, options);
 	GROUP("Congestion control", show, congestion);
 	GROUP("Round trip", show, round_trip);
-	GROUP("Timers", json_object_get(show, "timers"), timers);
+	GROUP("Timers", running, timers);
+}
+
+/* What an entry does not have would look like zeros: it is left out. */
+void calmctl_print_show(FILE *out, const json_t *show)
+{
+	const json_t *history = json_object_get(show, "history");
+	const json_t *running = json_object_get(show, "timers");
+	char state[CALMCTL_CELL];
+
+	calmctl_cell(state, show, "state");
+	fprintf(out, "Connection %lld: %s\n", calmctl_number(show, "id"), state);
+	if (json_array_size(history) > 0)
+		print_history(out, history);
+	GROUP("Connection", show, general);
+	if (strcmp(state, "LISTEN") == 0)
+		return;
+	if (strcmp(state, "TIME-WAIT") == 0) {
+		GROUP("Kept", show, time_wait);
+		GROUP("Timers", running, time_wait_timers);
+	} else {
+		print_details(out, show, running);
+	}
 	GROUP("Counters", json_object_get(show, "counters"), counters);
 }

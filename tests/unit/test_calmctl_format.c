@@ -90,6 +90,28 @@ static void show_tells_the_way_through_the_states(void **state)
 	free(output);
 }
 
+static void show_leaves_out_what_an_entry_does_not_have(void **state)
+{
+	char *waiting = printed(calmctl_print_show,
+	                        "{\"id\":7,\"state\":\"TIME-WAIT\",\"snd_nxt\":5,\"rcv_nxt\":9,"
+	                        "\"timers\":{\"end_us\":59000000},\"counters\":{\"segs_in\":3}}");
+	char *listener = printed(calmctl_print_show,
+	                         "{\"id\":1,\"state\":\"LISTEN\",\"local\":\"[::1]:23\",\"iss\":0,"
+	                         "\"history\":[],\"counters\":{\"segs_in\":0}}");
+
+	(void)state;
+	assert_non_null(strstr(waiting, "  rcv_nxt              9\n"));
+	assert_non_null(strstr(waiting, "  end                  59.000 s\n"));
+	assert_non_null(strstr(waiting, "  segments in          3\n"));
+	assert_null(strstr(waiting, "cwnd"));
+	assert_null(strstr(waiting, "irs"));
+	assert_non_null(strstr(listener, "  local                [::1]:23\n"));
+	assert_null(strstr(listener, "History"));
+	assert_null(strstr(listener, "Counters"));
+	free(waiting);
+	free(listener);
+}
+
 static void status_says_how_full_everything_is(void **state)
 {
 	char *output = printed(
@@ -174,6 +196,7 @@ int main(void)
 		cmocka_unit_test(an_empty_list_has_its_heading),
 		cmocka_unit_test(control_characters_are_escaped),
 		cmocka_unit_test(show_tells_the_way_through_the_states),
+		cmocka_unit_test(show_leaves_out_what_an_entry_does_not_have),
 		cmocka_unit_test(status_says_how_full_everything_is),
 		cmocka_unit_test(stats_explain_what_they_count),
 		cmocka_unit_test(answers_of_a_strange_shape_are_printed),
