@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import time
+from datetime import datetime, timezone
 
 
 def ctl(*arguments):
@@ -18,7 +19,7 @@ def ctl(*arguments):
 
 def is_peer(text, address, port):
     """Whether TEXT, as calmctl writes addresses, is ADDRESS and PORT."""
-    host, _, service = text.rpartition(":")
+    host, _, service = (text or "").rpartition(":")  # a listener has no peer
     return (service == str(port)
             and ipaddress.ip_address(host.strip("[]")) == ipaddress.ip_address(address))
 
@@ -60,3 +61,36 @@ def wait_state(peer, state, timeout=5.0):
 def show(peer):
     """What `calmctl show` says about the connection with PEER."""
     return ctl("show", connection(peer)["id"])
+
+
+def listener(address, port):
+    """What `calmctl show` says about the listener on ADDRESS and PORT."""
+    rows = [row for row in ctl("list")
+            if row["state"] == "LISTEN" and is_peer(row["local"], address, port)]
+    assert len(rows) == 1, rows
+    return ctl("show", rows[0]["id"])
+
+
+def history(peer):
+    """The states of the connection with PEER, as `calmctl show` tells them, oldest first.
+
+    Checks what it says of the times, too: they rise, and agree with each other and the clock.
+    """
+    shown = show(peer)
+    entries = shown["history"]
+    assert entries[-1]["state"] == shown["state"], shown
+    times = [datetime.fromisoformat(entry["time"]) for entry in entries]
+    for i, entry in enumerate(entries):
+        passed = (times[i] - times[0]).total_seconds()
+        assert abs(entry["after_us"] / 1e6 - passed) < 0.002, entries
+        assert i == 0 or entry["after_us"] >= entries[i - 1]["after_us"], entries
+    ago = (datetime.now(timezone.utc) - times[-1]).total_seconds()
+    assert -0.01 < ago < 60, f"{ago} s ago: {entries}"
+    return [entry["state"] for entry in entries]
+
+
+def calmctl(*arguments):
+    """Starts calmctl and does not wait; the Popen of it, with pipes."""
+    return subprocess.Popen([os.environ["CALMCTL"], "-s", os.environ["CALMD_SOCKET"],
+                             *map(str, arguments)],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

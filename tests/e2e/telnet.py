@@ -18,9 +18,9 @@ IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
 NOP, DM, BRK, IP, AO, AYT, EC, EL = 241, 242, 243, 244, 245, 246, 247, 248
 BINARY, ECHO, SGA, TTYPE, NAWS = 0, 1, 3, 24, 31
 
-SEQUENCE = re.compile(rb"\xff(?:\xff|[\xfb-\xfe].|\xfa.(?:[^\xff]|\xff\xff)*\xff\xf0|[\xf0-\xf9])",
-                      re.DOTALL)
-PROMPT = b"# "
+# A whole sequence, or (group 1) one that is cut off at the end of what was read.
+SEQUENCE = re.compile(rb"\xff(?:\xff|[\xfb-\xfe].|\xfa.(?:[^\xff]|\xff\xff)*\xff\xf0|[\xf0-\xf9]"
+                      rb"|([\xfb-\xfe]?|\xfa(?:.(?:[^\xff]|\xff\xff)*\xff?)?)\Z)", re.DOTALL)
 
 
 def command(*codes):
@@ -83,6 +83,9 @@ class Telnet:
 
     def _take_sequence(self, match):
         sequence = match.group()
+        if match.group(1) is not None:
+            self._rest = sequence
+            return b""
         if sequence[1] == IAC:
             return b"\xff"
         if sequence[1] == SB:
@@ -94,29 +97,15 @@ class Telnet:
         return b""
 
     def decode(self, raw):
-        raw = self._rest + raw
-        # An IAC sequence that is cut off waits for its rest.
-        cut = len(raw)
-        start = raw.rfind(b"\xff\xfa")
-        if start >= 0 and raw.find(b"\xff\xf0", start) < 0:
-            cut = start
-        else:
-            run = len(raw) - len(raw.rstrip(b"\xff"))
-            if run % 2:
-                cut -= 1
-            elif len(raw) >= 2 and 251 <= raw[-1] <= 254 and raw[-2] == IAC:
-                before = raw[:-1]
-                if (len(before) - len(before.rstrip(b"\xff"))) % 2:
-                    cut -= 2
-        self._rest, raw = raw[cut:], raw[:cut]
+        raw, self._rest = self._rest + raw, b""
         if b"\xff" in raw:
             raw = SEQUENCE.sub(self._take_sequence, raw)
         if not self.binary and raw:
             if self._after_cr and raw[0] == 0:
-                raw = raw[1:]
-            raw = raw.replace(b"\r\0", b"\r")
+                raw, self._after_cr = raw[1:], False
             if raw:
                 self._after_cr = raw[-1] == 13
+            raw = raw.replace(b"\r\0", b"\r")
         return raw
 
     def fill(self, timeout=None):
