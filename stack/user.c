@@ -85,17 +85,19 @@ bool user_read_ring(struct stack *s, uint32_t slot)
 	struct user_view view;
 	const char *wrong;
 
-	if (ring->master == NULL || (c->flags & CONN_FIN_QUEUED))
+	if (ring->master == NULL)
 		return true;
 	view = user_view(ring);
+	if (view.abort) {
+		conn_abort(s, slot, RING_RESET_ABORT, "aborted by its worker");
+		return false;
+	}
+	if (c->flags & CONN_FIN_QUEUED)
+		return true; /* tx_head was final, and nobody reads any more */
 	wrong = user_check(c, ring, &view);
 	if (wrong != NULL) {
 		s->stats.ring_errors++;
 		conn_abort(s, slot, RING_RESET_ERROR, wrong);
-		return false;
-	}
-	if (view.abort) {
-		conn_abort(s, slot, RING_RESET_ABORT, "aborted by its worker");
 		return false;
 	}
 	c->tx_head = view.tx_head;
