@@ -157,7 +157,7 @@ void stack_input(struct stack *s, const struct packet_in *packet, uint64_t now_u
 	flow.peer.port = seg.src_port;
 	slot = lookup_find(s->lookup, &flow);
 	if (slot == LOOKUP_NONE)
-		listen_input(s, packet, &seg, &flow, now_us);
+		listen_input(s, packet, &seg, &flow, NULL, now_us);
 	else if (slot_is_conn(s, slot))
 		conn_input(s, slot, &seg, now_us);
 	else if (slot_is_half_open(s, slot))

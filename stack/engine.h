@@ -223,8 +223,9 @@ uint32_t timestamp_offset(const struct stack *stack, const struct flow *flow);
 
 /* listen.c: segments to a listener, and half-open entries */
 
+/* AFTER: snd_nxt of the connection whose TIME-WAIT a SYN has ended; NULL otherwise. */
 void listen_input(struct stack *stack, const struct packet_in *packet, const struct segment *seg,
-                  const struct flow *flow, uint64_t now_us);
+                  const struct flow *flow, const uint32_t *after, uint64_t now_us);
 /* The listener that takes connections to LOCAL; -1 when there is none. */
 int listen_match(const struct stack *stack, const struct endpoint *local);
 void half_open_input(struct stack *stack, uint32_t slot, const struct packet_in *packet,

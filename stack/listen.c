@@ -14,6 +14,8 @@
 #define SYN_ACK_TIMEOUT_US 1000000ULL
 /* Clients that get the busy message, at once; beyond that they are reset. */
 #define BUSY_MESSAGES_MAX 16u
+/* How far behind an old connection's numbers those of a new one begin, at least. */
+#define ISS_STEP 131072u
 
 /* ---- listeners ---- */
 
@@ -93,8 +95,16 @@ static uint32_t half_open_slot(struct stack *s)
 	return slot_pool_take(&s->free_half_opens, &slot) ? slot : LOOKUP_NONE;
 }
 
-static void listen_syn(struct stack *s, const struct packet_in *packet, const struct segment *seg,
-                       const struct flow *flow, bool busy, uint64_t now_us)
+/* A SYN that is taken. */
+struct syn {
+	const struct packet_in *packet;
+	const struct segment *seg;
+	const struct flow *flow;
+	const uint32_t *after; /* snd_nxt of the connection that had this pair before; or NULL */
+	bool busy;             /* gets the busy message */
+};
+
+static void listen_syn(struct stack *s, const struct syn *syn, uint64_t now_us)
 {
 	struct half_open *half;
 	uint32_t slot;
@@ -108,9 +118,12 @@ static void listen_syn(struct stack *s, const struct packet_in *packet, const st
 	half = slot_half_open(s, slot);
 	table_touch(&s->table, half, sizeof(*half));
 	memset(half, 0, sizeof(*half));
-	identity_init(s, &half->identity, flow, packet->ifindex, packet->mtu);
-	half_open_fill(s, half, seg);
-	if (busy)
+	identity_init(s, &half->identity, syn->flow, syn->packet->ifindex, syn->packet->mtu);
+	half_open_fill(s, half, syn->seg);
+	/* RFC 9293, 3.6.1: beyond all that the old one sent, faster than its clock though it was */
+	if (syn->after != NULL && !seq_gt(half->iss, *syn->after))
+		half->iss = *syn->after + ISS_STEP;
+	if (syn->busy)
 		half->flags |= CONN_BUSY;
 	half->deadline_us = half_open_deadline(half, now_us);
 	identity_move(s, &half->identity, TCP_LISTEN, TCP_SYN_RECEIVED, "SYN");
@@ -142,9 +155,9 @@ static bool listen_busy(struct stack *s, const struct packet_in *packet, const s
 }
 
 void listen_input(struct stack *s, const struct packet_in *packet, const struct segment *seg,
-                  const struct flow *flow, uint64_t now_us)
+                  const struct flow *flow, const uint32_t *after, uint64_t now_us)
 {
-	bool busy = false;
+	struct syn syn = {packet, seg, flow, after, false};
 
 	if (listen_match(s, &flow->local) < 0) {
 		s->stats.not_ours++;
@@ -163,9 +176,9 @@ void listen_input(struct stack *s, const struct packet_in *packet, const struct 
 	if (limits_refuse(s, &flow->peer.address, true) != NULL) {
 		if (!listen_busy(s, packet, seg, flow, now_us))
 			return;
-		busy = true;
+		syn.busy = true;
 	}
-	listen_syn(s, packet, seg, flow, busy, now_us);
+	listen_syn(s, &syn, now_us);
 }
 
 /* ---- the entry's end ---- */

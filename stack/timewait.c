@@ -107,11 +107,13 @@ void time_wait_input(struct stack *s, uint32_t slot, const struct packet_in *pac
 	}
 	if ((seg->flags & TCP_SYN) && !(seg->flags & TCP_ACK) && time_wait_newer(wait, seg) &&
 	    s->accepting && listen_match(s, &flow->local) >= 0) {
+		uint32_t snd_nxt = wait->snd_nxt;
+
 		event_begin(s, now_us);
 		s->stats.time_wait_reused++;
 		time_wait_destroy(s, slot, "a newer SYN");
 		event_end(s);
-		listen_input(s, packet, seg, flow, now_us);
+		listen_input(s, packet, seg, flow, &snd_nxt, now_us);
 		return;
 	}
 	event_begin(s, now_us);
