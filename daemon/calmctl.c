@@ -33,7 +33,7 @@ static const char usage_text[] =
 	"  show ID                             everything about one\n"
 	"  close ID                            end it with FIN\n"
 	"  abort ID                            end it with RST\n"
-	"  call [-4] [-6] [-p PORT] HOST[:PORT]  open a connection, then a session for who answers\n"
+	"  call [-46] [-p PORT] HOST[:PORT]    open a connection, then a session for who answers\n"
 	"  stats                               the counters\n"
 	"\n"
 	"  -s, --socket SOCKET  the daemon's control socket (" DEFAULT_SOCKET ")\n"
