@@ -39,12 +39,17 @@ static int keep_descriptors(int channel, int slave)
 	return close_range(KEEPER_FD_SLAVE + 1, ~0u, 0);
 }
 
+/*
+ * Forks login. vfork(2) saves copying a process that is replaced at once; until
+ * then the child works in the keeper's memory, while the keeper stands still. The
+ * child does not return from here.
+ */
 static pid_t fork_login(const struct keeping *keeping)
 {
 	char address[LOGIN_ADDRESS_SIZE];
 
 	login_address(&keeping->request->peer, address);
-	pid_t pid = fork();
+	pid_t pid = vfork();
 	if (pid == 0) {
 		login_record_start(keeping->pty.number, getpid(), address);
 		login_exec(keeping->login, KEEPER_FD_SLAVE, keeping->request->terminal, address);
@@ -106,12 +111,11 @@ noreturn void keeper_run(const struct keeping *keeping)
 	int child = pid > 0 ? pidfd_open(pid, 0) : -1;
 	if (child >= 0)
 		wait_for_end(pid, child);
-	if (pid > 0) {
-		while (waitpid(pid, &ended.status, 0) < 0 && errno == EINTR)
-			;
-		login_record_end(keeping->pty.number, pid);
-	}
+	while (pid > 0 && waitpid(pid, &ended.status, 0) < 0 && errno == EINTR)
+		;
 	message_send(KEEPER_FD_CHANNEL, MESSAGE_SESSION_ENDED, &ended, sizeof(ended), NULL, 0,
 	             MSG_DONTWAIT);
+	if (pid > 0)
+		login_record_end(keeping->pty.number, pid);
 	_exit(0);
 }
