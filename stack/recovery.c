@@ -79,9 +79,14 @@ void recovery_resend_all(struct stack *s, uint32_t slot)
 
 /* ---- what an ACK means ---- */
 
-static void recovery_enter(struct stack *s, uint32_t slot, uint32_t flight)
+static void recovery_enter(struct stack *s, uint32_t slot)
 {
 	struct conn *c = event_conn(s, slot);
+	uint32_t flight = c->snd_nxt - c->snd_una;
+
+	/* what limited transmit has sent beyond cwnd does not count (RFC 5681, 3.2, step 2) */
+	if (flight > c->congestion.cwnd)
+		flight = c->congestion.cwnd;
 
 	c->recovery = RECOVERY_FAST;
 	c->recover = c->snd_nxt;
@@ -158,7 +163,7 @@ void recovery_ack(struct stack *s, uint32_t slot, const struct segment *seg, uin
 		return;
 	if (c->dup_acks >= DUPLICATE_THRESHOLD ||
 	    (sacked > 0 && scoreboard_is_lost(board, c->snd_una, c->snd_mss)))
-		recovery_enter(s, slot, c->snd_nxt - c->snd_una);
+		recovery_enter(s, slot);
 }
 
 /* ---- the timer ---- */
