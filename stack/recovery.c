@@ -87,7 +87,6 @@ static void recovery_enter(struct stack *s, uint32_t slot)
 	/* what limited transmit has sent beyond cwnd does not count (RFC 5681, 3.2, step 2) */
 	if (flight > c->congestion.cwnd)
 		flight = c->congestion.cwnd;
-
 	c->recovery = RECOVERY_FAST;
 	c->recover = c->snd_nxt;
 	c->high_rxt = c->snd_una;
