@@ -10,7 +10,7 @@
 
 /* R2 for probes into a shut window that nobody answers (RFC 9293, 3.8.6.1). */
 #define PERSIST_GIVE_UP_US (15ULL * 60 * 1000000)
-#define PERSIST_SHIFT_MAX  6u
+#define PERSIST_SHIFT_MAX  16u /* RTO_MAX_US is reached before */
 
 static bool timeout_given_up(const struct stack *s, const struct conn *c, uint64_t otherwise_us)
 {
