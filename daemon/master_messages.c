@@ -33,7 +33,7 @@ static void handle(struct master *m, uint64_t now_us)
 		link_remove(m->link, lanes->call, lanes->version);
 		return;
 	case MESSAGE_WORKER_ADD:
-		pool_add(m->pool, payload, message->fd[0], message->fd[1]);
+		pool_add(m->pool, payload, message->fd);
 		return;
 	case MESSAGE_WORKER_GONE:
 		pool_gone(m->pool, gone->worker, now_us);

@@ -49,13 +49,13 @@ struct rule {
 
 /*
  * A sender with more rights than the receiver is trusted to know its time: its
- * messages have ANY_TIME. (OPEN and doorbells are repeated and may be late.)
+ * messages have ANY_TIME. (OPEN is repeated and may be late.)
  */
 static const struct rule rules[] = {
 	{MESSAGE_MASTER_CONFIG, SUPERVISOR, MASTER, ANY_TIME, SIZE(master_config), 5, 6},
 	{MESSAGE_LANES, SUPERVISOR, MASTER, ANY_TIME, SIZE(lanes), FDS(2)},
 	{MESSAGE_LANES_CLOSE, SUPERVISOR, MASTER, ANY_TIME, SIZE(lanes), FDS(0)},
-	{MESSAGE_WORKER_ADD, SUPERVISOR, MASTER, ANY_TIME, SIZE(worker), FDS(2)},
+	{MESSAGE_WORKER_ADD, SUPERVISOR, MASTER, ANY_TIME, SIZE(worker), FDS(4)},
 	{MESSAGE_WORKER_ADD, SUPERVISOR, OPENER, ANY_TIME, SIZE(worker), FDS(1)},
 	{MESSAGE_WORKER_GONE, SUPERVISOR, MASTER | OPENER, ANY_TIME, SIZE(worker_gone), FDS(0)},
 	{MESSAGE_TERMINATE, SUPERVISOR, MASTER | WORKER | OPENER, ANY_TIME, EMPTY, FDS(0)},
@@ -74,8 +74,6 @@ static const struct rule rules[] = {
 	{MESSAGE_OPENER_CONFIG, SUPERVISOR, OPENER, ANY_TIME, SIZE(opener_config), FDS(0)},
 
 	{MESSAGE_OPEN, MASTER, WORKER, ANY_TIME, SIZE(open), FDS(0)},
-	{MESSAGE_DOORBELL, MASTER, WORKER, ANY_TIME, EMPTY, FDS(0)},
-	{MESSAGE_DOORBELL, WORKER, MASTER, ANY_TIME, EMPTY, FDS(0)},
 
 	{MESSAGE_PRIV_OPEN_SESSION, WORKER, OPENER, PHASE_RUN, SIZE(open_session), FDS(0)},
 	{MESSAGE_SESSION, OPENER, WORKER, ANY_TIME, SIZE(session), 0, 2},
@@ -101,7 +99,6 @@ static const char *const message_names[MESSAGE_TYPES] = {
 	[MESSAGE_WORKER_CONFIG] = "worker_config",
 	[MESSAGE_OPENER_CONFIG] = "opener_config",
 	[MESSAGE_OPEN] = "open",
-	[MESSAGE_DOORBELL] = "doorbell",
 	[MESSAGE_PRIV_OPEN_SESSION] = "priv_open_session",
 	[MESSAGE_SESSION] = "session",
 	[MESSAGE_SESSION_ENDED] = "session_ended",

@@ -50,8 +50,9 @@ enum message_type {
 	                           control listener, ICMPv4, ICMPv6 (not there on a host without IPv6) */
 	MESSAGE_LANES,         /* struct message_lanes; fds: SYN lane, data lane */
 	MESSAGE_LANES_CLOSE, /* struct message_lanes: close them */
-	MESSAGE_WORKER_ADD, /* struct message_worker; fds: channel to the worker, ring. To the opener
-	                           too, fds: channel to the worker */
+	MESSAGE_WORKER_ADD, /* struct message_worker; fds: channel to the worker, ring, the bell that
+	                           the worker rings, the one it waits for. To the opener too, fds:
+	                           channel to the worker */
 	MESSAGE_WORKER_GONE, /* struct message_worker_gone; to the opener too */
 	MESSAGE_TERMINATE,   /* no payload; to every role: end in order */
 	MESSAGE_CALL_PORT, /* struct message_call_port: the answer to priv_call_port, sent after its
@@ -73,8 +74,6 @@ enum message_type {
 
 	/* master to worker */
 	MESSAGE_OPEN, /* struct message_open */
-	/* master and worker to each other */
-	MESSAGE_DOORBELL, /* no payload: look at the ring */
 
 	/* worker to opener, and its answer */
 	MESSAGE_PRIV_OPEN_SESSION, /* struct message_open_session */

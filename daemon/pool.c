@@ -13,7 +13,7 @@
  *
  * and is forgotten when it is both gone and not attached; the supervisor is then
  * told that nobody needs the ring (MESSAGE_WORKER_RELEASE). A worker that hangs
- * up its channel, or sends anything but doorbells, is no longer listened to; the
+ * up its channel, or sends anything over it, is no longer listened to; the
  * supervisor notices its end.
  *
  * The hooks only mark and queue; the engine is called from pool_settle(),
@@ -78,11 +78,16 @@ static void set_idle(struct worker *w, bool idle)
 void pool_close_channel(struct worker *w)
 {
 	set_idle(w, false);
-	if (w->event != NULL)
-		event_free(w->event);
-	w->event = NULL;
-	if (w->channel >= 0)
-		close(w->channel);
+	if (w->channel_event != NULL)
+		event_free(w->channel_event);
+	if (w->bell_event != NULL)
+		event_free(w->bell_event);
+	w->channel_event = w->bell_event = NULL;
+	if (w->channel < 0)
+		return;
+	close(w->channel);
+	close(w->bell_in);
+	close(w->bell_out);
 	w->channel = -1;
 }
 
@@ -157,38 +162,52 @@ static struct worker *worker_new(struct pool *pool, uint64_t number)
 	return w;
 }
 
-void pool_add(struct pool *pool, const struct message_worker *worker, int channel, int ring)
+/* Why the worker cannot be taken on; NULL: it can. */
+static const char *refuse(const struct pool *pool, const struct message_worker *worker)
+{
+	if (worker->worker >= UINT32_MAX || pool_find(pool, worker->worker) != NULL)
+		return "its number cannot be used";
+	if (pool->workers >= pool->workers_max)
+		return "there are too many";
+	if (!ring_size_valid(worker->rx_size) || !ring_size_valid(worker->tx_size))
+		return "its ring has an impossible size";
+	return NULL;
+}
+
+/* Bells are edge-triggered: each ring is one event, and nobody reads. */
+static bool listen_to(struct worker *w)
+{
+	struct event_base *base = w->pool->master->base;
+
+	w->channel_event = event_new(base, w->channel, EV_READ | EV_PERSIST, pool_on_channel, w);
+	w->bell_event = event_new(base, w->bell_in, EV_READ | EV_PERSIST | EV_ET, pool_on_bell, w);
+	return w->channel_event != NULL && w->bell_event != NULL &&
+	       event_add(w->channel_event, NULL) == 0 && event_add(w->bell_event, NULL) == 0;
+}
+
+void pool_add(struct pool *pool, const struct message_worker *worker, const int fds[4])
 {
 	struct worker *w = NULL;
-	const char *why = NULL;
+	const char *why = refuse(pool, worker);
 
-	if (worker->worker >= UINT32_MAX || pool_find(pool, worker->worker) != NULL)
-		why = "its number cannot be used";
-	else if (pool->workers >= pool->workers_max)
-		why = "there are too many";
-	else if (!ring_size_valid(worker->rx_size) || !ring_size_valid(worker->tx_size))
-		why = "its ring has an impossible size";
-	else if ((w = worker_new(pool, worker->worker)) == NULL)
+	if (why == NULL && (w = worker_new(pool, worker->worker)) == NULL)
 		why = "out of memory";
-	if (why != NULL) {
+	if (w == NULL) {
 		log_error("worker %" PRIu64 " is not taken on: %s", worker->worker, why);
-		close(channel);
-		close(ring);
+		for (int i = 0; i < 4; i++)
+			close(fds[i]);
 		return;
 	}
-
-	w->channel = channel;
-	if (ring_map(ring, worker->rx_size, worker->tx_size, &w->ring) == 0)
+	w->channel = fds[0];
+	w->bell_in = fds[2];
+	w->bell_out = fds[3];
+	if (ring_map(fds[1], worker->rx_size, worker->tx_size, &w->ring) == 0)
 		w->mapped = true;
 	else
 		why = strerror(errno);
-	close(ring);
-	if (w->mapped) {
-		w->event = event_new(pool->master->base, channel, EV_READ | EV_PERSIST,
-		                     pool_on_channel, w);
-		if (w->event == NULL || event_add(w->event, NULL) != 0)
-			why = "no event for its channel";
-	}
+	close(fds[1]);
+	if (w->mapped && !listen_to(w))
+		why = "no event for its channel";
 	if (why != NULL) {
 		/* It ends then; the entry waits for the supervisor's word. */
 		log_error("worker %" PRIu64 " is not taken on: %s", worker->worker, why);

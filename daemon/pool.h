@@ -19,11 +19,11 @@ struct pool *pool_create(struct master *m);
 void pool_destroy(struct pool *pool);
 
 /*
- * MESSAGE_WORKER_ADD: a worker with its CHANNEL and the memory of its RING,
- * which both now belong to the pool. It is idle. What fails is logged, and the
+ * MESSAGE_WORKER_ADD: a worker with its descriptors as that message has them,
+ * which now belong to the pool. It is idle. What fails is logged, and the
  * worker hung up on, so that it ends.
  */
-void pool_add(struct pool *pool, const struct message_worker *worker, int channel, int ring);
+void pool_add(struct pool *pool, const struct message_worker *worker, const int fds[4]);
 
 /* MESSAGE_WORKER_GONE: its process has ended. */
 void pool_gone(struct pool *pool, uint64_t worker, uint64_t now_us);

@@ -28,8 +28,10 @@ struct worker {
 	SLIST_ENTRY(worker) freed_entry;
 	struct pool *pool;
 	uint64_t number;
-	int channel; /* -1: closed */
-	struct event *event;
+	int channel; /* -1: closed, as are the bells then */
+	int bell_in; /* the worker rings it */
+	int bell_out;
+	struct event *channel_event, *bell_event;
 	struct ring ring;
 	struct ring_view seen; /* before the engine last looked */
 	struct conn_handle conn;
@@ -68,7 +70,10 @@ void pool_view(const struct worker *w, struct ring_view *v);
 /* Writes the ring's flag: 1 and the master wants a doorbell. */
 void pool_set_asleep(struct worker *w, uint32_t asleep);
 
-/* The worker's channel is readable. */
+/* The worker has rung. */
+void pool_on_bell(evutil_socket_t fd, short what, void *arg);
+
+/* The worker's channel is readable: it has hung up, or sent what it may not. */
 void pool_on_channel(evutil_socket_t fd, short what, void *arg);
 
 #endif

@@ -102,9 +102,10 @@ void master_tell_worker(struct supervisor *s, struct worker *worker)
 		.rx_size = s->config->receive_buffer,
 		.tx_size = s->config->send_buffer,
 	};
-	const int fds[] = {worker->master_end, worker->ring};
+	const int fds[] = {worker->master_end, worker->ring, worker->bell_to_master,
+	                   worker->bell_to_worker};
 
-	channel_send(&s->master.channel, MESSAGE_WORKER_ADD, &message, sizeof(message), fds, 2);
+	channel_send(&s->master.channel, MESSAGE_WORKER_ADD, &message, sizeof(message), fds, 4);
 }
 
 void master_ended(struct supervisor *s, int status)

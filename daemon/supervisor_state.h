@@ -35,6 +35,7 @@ struct worker {
 	uint64_t number;
 	int master_end; /* of its channel to the master, for a master to come */
 	int ring;
+	int bell_to_master, bell_to_worker;
 	bool taken;         /* has, or had, a connection */
 	bool terminated;    /* told to end */
 	bool released;      /* the master needs its ring no more */

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/bell.h"
 #include "daemon/log.h"
 #include "daemon/ring_map.h"
 #include "daemon/spawn.h"
@@ -88,6 +89,7 @@ struct ends {
 	int master[2];
 	int opener[2];
 	int ring;
+	int bell[2]; /* to the master, to the worker */
 };
 
 static void close_pair(const int pair[2])
@@ -99,9 +101,10 @@ static void close_pair(const int pair[2])
 
 static int open_ends(const struct supervisor *s, struct ends *ends)
 {
-	*ends = (struct ends){{-1, -1}, {-1, -1}, {-1, -1}, -1};
+	*ends = (struct ends){{-1, -1}, {-1, -1}, {-1, -1}, -1, {-1, -1}};
 	if (message_channel(ends->supervisor) == 0 && message_channel(ends->master) == 0 &&
-	    message_channel(ends->opener) == 0 &&
+	    message_channel(ends->opener) == 0 && (ends->bell[0] = bell_create()) >= 0 &&
+	    (ends->bell[1] = bell_create()) >= 0 &&
 	    (ends->ring = ring_create(s->config->receive_buffer, s->config->send_buffer)) >= 0)
 		return 0;
 	return -1;
@@ -112,6 +115,7 @@ static void close_ends(const struct ends *ends)
 	close_pair(ends->supervisor);
 	close_pair(ends->master);
 	close_pair(ends->opener);
+	close_pair(ends->bell);
 	if (ends->ring >= 0)
 		close(ends->ring);
 }
@@ -119,12 +123,13 @@ static void close_ends(const struct ends *ends)
 static int start_process(struct supervisor *s, struct worker *worker, const struct ends *ends)
 {
 	static const char *const argv[] = {"calmd-worker", NULL};
-	const int fds[] = {ends->supervisor[1], ends->master[1], ends->opener[1], ends->ring};
+	const int fds[] = {ends->supervisor[1], ends->master[1], ends->opener[1],
+	                   ends->ring,          ends->bell[1],   ends->bell[0]};
 	const struct spawn how = {
 		.program = s->program_worker,
 		.argv = argv,
 		.fds = fds,
-		.fd_count = 4,
+		.fd_count = 6,
 		.files = &s->files,
 	};
 
@@ -175,6 +180,8 @@ static int start_worker(struct supervisor *s)
 	worker->number = ++workers->last_number;
 	worker->master_end = ends.master[0];
 	worker->ring = ends.ring;
+	worker->bell_to_master = ends.bell[0];
+	worker->bell_to_worker = ends.bell[1];
 	LIST_INSERT_HEAD(number_bucket(s, worker->number), worker, by_number);
 	LIST_INSERT_HEAD(pid_bucket(s, worker->child.pid), worker, by_pid);
 	workers->alive++;
@@ -265,6 +272,8 @@ static void worker_free(struct worker *worker)
 	LIST_REMOVE(worker, by_number);
 	close(worker->master_end);
 	close(worker->ring);
+	close(worker->bell_to_master);
+	close(worker->bell_to_worker);
 	free(worker);
 }
 

@@ -78,7 +78,7 @@ static void start(struct worker *worker)
 	const char *step = "";
 
 	worker->pty = worker->keeper = -1;
-	for (int fd = WORKER_FD_SUPERVISOR; fd <= WORKER_FD_RING; fd++)
+	for (int fd = WORKER_FD_SUPERVISOR; fd <= WORKER_FD_BELL_RING; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	log_to_channel(WORKER_FD_SUPERVISOR);
 	int directory = channel_configuration(&config);
@@ -91,7 +91,8 @@ static void start(struct worker *worker)
 	close(directory);
 	if (wait_init(&worker->wait) < 0 ||
 	    wait_watch(&worker->wait, WAIT_SUPERVISOR, WORKER_FD_SUPERVISOR, EPOLLIN) < 0 ||
-	    wait_watch(&worker->wait, WAIT_MASTER, WORKER_FD_MASTER, EPOLLIN) < 0)
+	    wait_watch(&worker->wait, WAIT_MASTER, WORKER_FD_MASTER, EPOLLIN) < 0 ||
+	    wait_watch(&worker->wait, WAIT_BELL, WORKER_FD_BELL_WAIT, EPOLLIN | EPOLLET) < 0)
 		fail("cannot watch the channels");
 	title_set("calmd-worker: idle");
 	if (message_send(WORKER_FD_SUPERVISOR, MESSAGE_READY, NULL, 0, NULL, 0, 0) < 0)

@@ -14,8 +14,8 @@
  * One thread, one loop of turns. A turn looks at the master's page once
  * (worker_view), handles input, output and timers with what it saw, publishes
  * (worker_publish), and sleeps when nothing is left to do. Per keystroke that is:
- * wake, write(pty), recv(doorbell), sleep; wake, read(pty), doorbell only when
- * the master sleeps, sleep.
+ * wake, write(pty), sleep; wake, read(pty), ring only when the master sleeps,
+ * sleep.
  *
  * Bounds. What the network sends is held in the receive ring, and in a small
  * pending buffer for runs of a few bytes. What the session writes is read only
@@ -27,8 +27,8 @@
  * Nothing that the master's page holds is believed before it is checked; a value
  * that cannot be ends the worker.
  *
- * System calls while it relays: epoll_wait, epoll_ctl, recvmmsg, recvmsg,
- * sendmsg, read, write, ioctl, shutdown, close, clock_gettime, prctl, exit_group.
+ * System calls while it relays: epoll_wait, epoll_ctl, recvmsg, sendmsg,
+ * read, write, ioctl, shutdown, close, clock_gettime, prctl, exit_group.
  */
 #ifndef SHELL_WORKER_H
 #define SHELL_WORKER_H
@@ -49,6 +49,8 @@
 #define WORKER_FD_MASTER     4
 #define WORKER_FD_OPENER     5
 #define WORKER_FD_RING       6
+#define WORKER_FD_BELL_WAIT  7 /* the master rings */
+#define WORKER_FD_BELL_RING  8 /* the worker rings */
 
 /* Milliseconds. */
 #define WORKER_QUIET_MS     400   /* a client without any telnet command gets its session after */

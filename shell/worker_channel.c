@@ -11,8 +11,6 @@
 #include "daemon/log.h"
 #include "shell/worker.h"
 
-#define DOORBELLS_AT_ONCE 4
-
 /* Large, and needed rarely: one for all. */
 static struct message message;
 
@@ -95,55 +93,17 @@ static void opened(struct worker *worker, const struct message_open *open)
 	session_begin(worker);
 }
 
-/* What the master may send, as it stands in a record. */
-struct record {
-	struct message_header header;
-	struct message_open open;
-};
-
-/* One record of LENGTH bytes, made a message as message_receive would, for the table to check. */
-static void take_record(struct worker *worker, const struct record *record, size_t length,
-                        bool whole)
-{
-	message.header = record->header;
-	if (!whole || length < sizeof(record->header) ||
-	    record->header.version != MESSAGE_VERSION || record->header.fds != 0 ||
-	    record->header.length != length - sizeof(record->header)) {
-		log_error("message from master: malformed");
-		worker_exit(1);
-	}
-	require_allowed(&message, ROLE_MASTER);
-	if (record->header.type == MESSAGE_OPEN)
-		opened(worker, &record->open);
-}
-
-/*
- * The master's channel gets a doorbell a keystroke, so it is read without room
- * for large payloads and descriptors, all that is there in one system call.
- */
 void channel_master(struct worker *worker)
 {
-	struct record records[DOORBELLS_AT_ONCE];
-	struct iovec parts[DOORBELLS_AT_ONCE];
-	struct mmsghdr headers[DOORBELLS_AT_ONCE];
+	bool gone;
 
-	memset(headers, 0, sizeof(headers));
-	for (int i = 0; i < DOORBELLS_AT_ONCE; i++) {
-		parts[i] = (struct iovec){.iov_base = &records[i], .iov_len = sizeof(records[i])};
-		headers[i].msg_hdr.msg_iov = &parts[i];
-		headers[i].msg_hdr.msg_iovlen = 1;
+	if (receive(WORKER_FD_MASTER, ROLE_MASTER, MSG_DONTWAIT, &gone)) {
+		struct message_open open;
+
+		memcpy(&open, message.payload, sizeof(open));
+		opened(worker, &open);
 	}
-	int count = recvmmsg(WORKER_FD_MASTER, headers, DOORBELLS_AT_ONCE, MSG_DONTWAIT, NULL);
-	for (int i = 0; i < count; i++) {
-		bool whole = (headers[i].msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
-		if (headers[i].msg_len == 0) {
-			count = -1; /* the other end is gone */
-			errno = EPIPE;
-			break;
-		}
-		take_record(worker, &records[i], headers[i].msg_len, whole);
-	}
-	if (count >= 0 || errno == EAGAIN || errno == EINTR || errno == ECONNRESET)
+	if (!gone)
 		return;
 	/* The supervisor keeps the other end for the next master. While a connection is
 	   there, it is the supervisor's hang-up that ends the worker. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "daemon/bell.h"
 #include "daemon/log.h"
 #include "shell/worker.h"
 
@@ -76,9 +77,8 @@ void ring_append(struct worker *worker, const void *bytes, size_t length)
 static void doorbell(struct worker *worker)
 {
 	worker->rx_told = worker->rx_tail;
-	/* Nothing is lost when the channel is full: then the master will wake anyway. */
 	if (ring_master_asleep(&worker->ring))
-		message_send(WORKER_FD_MASTER, MESSAGE_DOORBELL, NULL, 0, NULL, 0, MSG_DONTWAIT);
+		bell_ring(WORKER_FD_BELL_RING);
 }
 
 void ring_publish(struct worker *worker)

@@ -28,7 +28,8 @@
  * Sleeping. Either side, before it sleeps: sets its `asleep`, then a
  * sequentially consistent fence, then looks once more for work; awake, it clears
  * it. After publishing, either side fences and rings the doorbell only when the
- * other's `asleep` is set. Doorbells carry nothing and may be lost or spurious.
+ * other's `asleep` is set. Doorbells (daemon/bell.h) carry nothing and may be lost
+ * or spurious.
  *
  * This header is all that the worker needs of stack/.
  */

@@ -19,7 +19,8 @@ struct shell_session {
 	pid_t worker, opener;
 	int worker_channel; /* the supervisor's ends */
 	int opener_channel;
-	int master_channel; /* the master's end */
+	int master_channel;    /* the master's end */
+	int bell_in, bell_out; /* the worker rings, the worker waits for */
 	struct ring ring;
 	uint64_t rx_head, tx_tail;
 	bool reading; /* false: nothing is acknowledged, as by a client that does not read */

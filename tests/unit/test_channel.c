@@ -108,7 +108,7 @@ static void a_malformed_message_ends_it(void **state)
 static void messages_behind_a_violation_are_not_handled(void **state)
 {
 	(void)state;
-	message_send(test.child, MESSAGE_DOORBELL, NULL, 0, NULL, 0, 0);
+	message_send(test.child, MESSAGE_TERMINATE, NULL, 0, NULL, 0, 0);
 	message_send(test.child, MESSAGE_READY, NULL, 0, NULL, 0, 0);
 	turn();
 	assert_int_equal(test.messages, 0);
@@ -165,13 +165,14 @@ static void descriptors_wait_too_and_are_not_lost(void **state)
 	int before = open_descriptors();
 
 	(void)state;
-	while (message_send(test.channel.fd, MESSAGE_DOORBELL, NULL, 0, NULL, 0, MSG_DONTWAIT) == 0)
+	while (message_send(test.channel.fd, MESSAGE_TERMINATE, NULL, 0, NULL, 0, MSG_DONTWAIT) ==
+	       0)
 		;
 	send_many(3);
 	assert_int_equal(test.channel.waiting, 3);
 	assert_int_equal(open_descriptors(), before + 6);
 	while (message_receive(test.child, &message, MSG_DONTWAIT) == 1 &&
-	       message.header.type == MESSAGE_DOORBELL)
+	       message.header.type == MESSAGE_TERMINATE)
 		turn();
 	for (uint64_t i = 0; i < 3; i++) {
 		assert_int_equal(message.header.type, MESSAGE_WORKER_ADD);
@@ -189,7 +190,8 @@ static void closing_frees_what_waits(void **state)
 	int before = open_descriptors();
 
 	(void)state;
-	while (message_send(test.channel.fd, MESSAGE_DOORBELL, NULL, 0, NULL, 0, MSG_DONTWAIT) == 0)
+	while (message_send(test.channel.fd, MESSAGE_TERMINATE, NULL, 0, NULL, 0, MSG_DONTWAIT) ==
+	       0)
 		;
 	send_many(5);
 	assert_int_equal(test.channel.waiting, 5);

@@ -69,9 +69,9 @@ static void an_empty_message_arrives(void **state)
 {
 	const int *pair = *state;
 
-	assert_int_equal(message_send(pair[0], MESSAGE_DOORBELL, NULL, 0, NULL, 0, 0), 0);
+	assert_int_equal(message_send(pair[0], MESSAGE_TERMINATE, NULL, 0, NULL, 0, 0), 0);
 	assert_int_equal(message_receive(pair[1], &message, 0), 1);
-	assert_int_equal(message.header.type, MESSAGE_DOORBELL);
+	assert_int_equal(message.header.type, MESSAGE_TERMINATE);
 	assert_int_equal(message.header.length, 0);
 	assert_int_equal(message.header.fds, 0);
 }
@@ -108,7 +108,7 @@ static void a_full_channel_is_eagain(void **state)
 	const int *pair = *state;
 	int sent = 0;
 
-	while (message_send(pair[0], MESSAGE_DOORBELL, NULL, 0, NULL, 0, MSG_DONTWAIT) == 0)
+	while (message_send(pair[0], MESSAGE_TERMINATE, NULL, 0, NULL, 0, MSG_DONTWAIT) == 0)
 		sent++;
 	assert_int_equal(errno, EAGAIN);
 	assert_true(sent > 10);
@@ -119,7 +119,7 @@ static void the_other_end_gone_is_told_after_its_last_message(void **state)
 	int *pair = *state;
 
 	/* A message that the other end never reads must not hide what it said. */
-	assert_int_equal(message_send(pair[1], MESSAGE_DOORBELL, NULL, 0, NULL, 0, 0), 0);
+	assert_int_equal(message_send(pair[1], MESSAGE_TERMINATE, NULL, 0, NULL, 0, 0), 0);
 	assert_int_equal(message_send(pair[0], MESSAGE_READY, NULL, 0, NULL, 0, 0), 0);
 	close(pair[0]);
 	assert_int_equal(message_receive(pair[1], &message, 0), 1);
@@ -226,8 +226,8 @@ static void length_and_descriptors_must_be_right(void **state)
 	assert_false(
 		may(ROLE_MASTER, ROLE_SUPERVISOR, PHASE_RUN, MESSAGE_PRIV_CALL_PORT, call + 1, 0));
 	assert_false(may(ROLE_MASTER, ROLE_SUPERVISOR, PHASE_RUN, MESSAGE_PRIV_CALL_PORT, call, 1));
-	assert_true(may(ROLE_SUPERVISOR, ROLE_MASTER, PHASE_RUN, MESSAGE_WORKER_ADD, worker, 2));
-	assert_false(may(ROLE_SUPERVISOR, ROLE_MASTER, PHASE_RUN, MESSAGE_WORKER_ADD, worker, 1));
+	assert_true(may(ROLE_SUPERVISOR, ROLE_MASTER, PHASE_RUN, MESSAGE_WORKER_ADD, worker, 4));
+	assert_false(may(ROLE_SUPERVISOR, ROLE_MASTER, PHASE_RUN, MESSAGE_WORKER_ADD, worker, 2));
 	assert_true(may(ROLE_SUPERVISOR, ROLE_OPENER, PHASE_RUN, MESSAGE_WORKER_ADD, worker, 1));
 	assert_true(may(ROLE_WORKER, ROLE_SUPERVISOR, PHASE_RUN, MESSAGE_LOG, log, 0));
 	assert_true(
@@ -256,8 +256,7 @@ static void nobody_says_what_another_one_may(void **state)
 		bool to_supervisor = type == MESSAGE_READY || type == MESSAGE_LOG;
 		assert_int_equal(may_ever(ROLE_WORKER, ROLE_SUPERVISOR, type), to_supervisor);
 		assert_int_equal(may_ever(ROLE_OPENER, ROLE_SUPERVISOR, type), to_supervisor);
-		assert_int_equal(may_ever(ROLE_WORKER, ROLE_MASTER, type),
-		                 type == MESSAGE_DOORBELL);
+		assert_false(may_ever(ROLE_WORKER, ROLE_MASTER, type));
 		assert_int_equal(may_ever(ROLE_WORKER, ROLE_OPENER, type),
 		                 type == MESSAGE_PRIV_OPEN_SESSION);
 		assert_int_equal(may_ever(ROLE_OPENER, ROLE_WORKER, type), type == MESSAGE_SESSION);
