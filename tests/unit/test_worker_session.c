@@ -120,7 +120,8 @@ static void a_client_that_answers_has_its_prompt_without_waiting(void **test)
 	need_root();
 	int64_t began = shell_now();
 	open_at_prompt();
-	assert_in_range(shell_now() - began, 0, 350);
+	/* One that has begun to negotiate and does not finish waits for 3 s. */
+	assert_in_range(shell_now() - began, 0, 2500);
 }
 
 static void terminal_type_and_window_size_reach_the_session(void **test)
