@@ -29,6 +29,7 @@
 
 #include "daemon/call.h"
 #include "daemon/control.h"
+#include "daemon/engine_config.h"
 #include "daemon/link.h"
 #include "daemon/log.h"
 #include "daemon/master_state.h"
@@ -104,25 +105,6 @@ static bool drop_rights(struct master *m, int directory)
 	return (uint32_t)getppid() == m->config.supervisor_pid;
 }
 
-static void stack_config_from(const struct message_master_config *from, struct stack_config *to)
-{
-	memset(to, 0, sizeof(*to));
-	to->max_connections = from->max_connections;
-	to->max_connections_per_source = from->max_connections_per_source;
-	to->backlog = from->backlog;
-	to->half_open = from->half_open;
-	to->time_wait = from->time_wait;
-	to->receive_buffer = from->receive_buffer;
-	to->busy = (enum stack_busy)from->busy;
-	to->congestion = from->congestion;
-	to->msl_us = from->msl_us;
-	to->keepalive_us = from->keepalive_us;
-	to->user_timeout_us = from->user_timeout_us;
-	to->call_timeout_us = from->call_timeout_us;
-	memcpy(to->busy_message, from->busy_message, sizeof(to->busy_message));
-	to->busy_message[sizeof(to->busy_message) - 1] = '\0';
-}
-
 /* Maps the table in FD, which must be as big as the engine wants it, and closes FD. */
 static bool map_table(struct master *m, const struct stack_config *config, int fd)
 {
@@ -170,7 +152,7 @@ static bool create_stack(struct master *m, int table_fd)
 	struct stack_secrets secrets;
 	bool fresh;
 
-	stack_config_from(&m->config, &config);
+	engine_config(&m->config, &config);
 	if (!map_table(m, &config, table_fd))
 		return false;
 	fresh = table_is_new(m);

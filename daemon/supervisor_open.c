@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/address_text.h"
+#include "daemon/engine_config.h"
 #include "daemon/guard.h"
 #include "daemon/log.h"
 #include "daemon/supervisor_state.h"
@@ -137,22 +138,9 @@ static int open_empty_directory(struct supervisor *s)
 
 static int open_table(struct supervisor *s)
 {
-	const struct message_master_config *from = &s->master_config;
-	struct stack_config config = {
-		.max_connections = from->max_connections,
-		.max_connections_per_source = from->max_connections_per_source,
-		.backlog = from->backlog,
-		.half_open = from->half_open,
-		.time_wait = from->time_wait,
-		.receive_buffer = from->receive_buffer,
-		.busy = from->busy,
-		.congestion = from->congestion,
-		.msl_us = from->msl_us,
-		.keepalive_us = from->keepalive_us,
-		.user_timeout_us = from->user_timeout_us,
-		.call_timeout_us = from->call_timeout_us,
-	};
+	struct stack_config config;
 
+	engine_config(&s->master_config, &config);
 	s->kept.table = memfd_create("calmd-table", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (s->kept.table < 0 || ftruncate(s->kept.table, (off_t)stack_table_bytes(&config)) < 0 ||
 	    fcntl(s->kept.table, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)

@@ -75,6 +75,7 @@ struct conn_private {
 	/* what the master page holds, so that unchanged fields are not written again */
 	uint64_t published_rx_head, published_tx_tail, published_tx_sent, published_rx_urgent;
 	bool published_fin;
+	bool published_close;
 	uint64_t challenge_second;
 	uint32_t challenges;
 };

@@ -102,6 +102,15 @@ static bool event_publish(const struct conn *c, struct conn_private *p)
 		atomic_store_explicit(&page->rx_fin, 1, memory_order_release);
 		news = true;
 	}
+	/* closed on request, not by the session: the session is told to end */
+	if ((c->flags & CONN_FIN_QUEUED) && !p->published_close) {
+		p->published_close = true;
+		if (atomic_load_explicit(&p->ring.worker->tx_fin, memory_order_relaxed) == 0) {
+			atomic_store_explicit(&page->reset_reason, RING_RESET_CLOSE,
+			                      memory_order_release);
+			news = true;
+		}
+	}
 	return news;
 }
 

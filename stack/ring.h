@@ -58,6 +58,7 @@ enum ring_reset {
 	RING_RESET_TIMEOUT, /* the peer is gone: user time-out or keepalive */
 	RING_RESET_ABORT,   /* calmctl abort, or the worker's own */
 	RING_RESET_ERROR,   /* the worker wrote what it must not */
+	RING_RESET_CLOSE,   /* calmctl close: nothing more is sent */
 };
 
 struct ring_master_page {

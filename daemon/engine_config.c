@@ -1,0 +1,25 @@
+/*
+ * The engine's part of what the master is told: see engine_config.h.
+ */
+#include "daemon/engine_config.h"
+
+#include <string.h>
+
+void engine_config(const struct message_master_config *from, struct stack_config *to)
+{
+	memset(to, 0, sizeof(*to));
+	to->max_connections = from->max_connections;
+	to->max_connections_per_source = from->max_connections_per_source;
+	to->backlog = from->backlog;
+	to->half_open = from->half_open;
+	to->time_wait = from->time_wait;
+	to->receive_buffer = from->receive_buffer;
+	to->busy = (enum stack_busy)from->busy;
+	to->congestion = from->congestion;
+	to->msl_us = from->msl_us;
+	to->keepalive_us = from->keepalive_us;
+	to->user_timeout_us = from->user_timeout_us;
+	to->call_timeout_us = from->call_timeout_us;
+	memcpy(to->busy_message, from->busy_message, sizeof(to->busy_message));
+	to->busy_message[sizeof(to->busy_message) - 1] = '\0';
+}
