@@ -76,6 +76,9 @@ static void user_urgent(struct conn *c, uint64_t urgent)
 		return;
 	c->snd_up = up;
 	c->flags |= CONN_URGENT_OUT;
+	/* the peer is to know of it even if it has no room for the data before it */
+	if (seq_gt(up, c->snd_una + c->snd_wnd))
+		c->flags |= CONN_ACK_NOW;
 }
 
 bool user_read_ring(struct stack *s, uint32_t slot)
