@@ -146,10 +146,7 @@ static void sleep_until_work(struct worker *worker, uint32_t ready[WAIT_SLOTS])
 		return;
 	}
 	watch_pty(worker);
-	/* The master rings for room by its own guess of who waits for it. */
-	if (worker->need_space && (timeout < 0 || timeout > WORKER_SPACE_MS))
-		timeout = WORKER_SPACE_MS;
-	atomic_store_explicit(asleep, worker->need_space ? WORKER_ASLEEP_SPACE : WORKER_ASLEEP,
+	atomic_store_explicit(asleep, RING_ASLEEP | (worker->need_space ? RING_ASLEEP_ROOM : 0),
 	                      memory_order_relaxed);
 	atomic_thread_fence(memory_order_seq_cst);
 	if (ring_look(worker))

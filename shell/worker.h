@@ -59,7 +59,6 @@
 #define WORKER_FIN_MS       60000 /* after the client's FIN, a silent session is hung up after */
 #define WORKER_HANGUP_MS    7000  /* a session that was hung up must have ended after */
 #define WORKER_DRAIN_MS     50    /* wait for a pty that a background process keeps open */
-#define WORKER_SPACE_MS     500   /* room in the send ring is looked for after, bell or no bell */
 #define WORKER_PTY_RETRY_MS 100   /* longest time between looks at a pty that is hung up */
 #define WORKER_PTY_FULL_MS  1000 /* a pty that takes no input is tried again after, at the latest */
 
@@ -71,13 +70,6 @@
 #define WORKER_ROOM_MIN 1024u
 /* Bytes read from the pty after its session has ended: more than its buffers hold. */
 #define WORKER_DRAIN_MAX (128u << 10)
-
-/*
- * The worker page's `asleep`: both values ask for a doorbell; the first says
- * that a move of tx_tail alone is not worth one.
- */
-#define WORKER_ASLEEP       1u
-#define WORKER_ASLEEP_SPACE 3u
 
 enum worker_stage {
 	WORKER_IDLE,        /* no connection yet */

@@ -93,9 +93,9 @@ void ring_publish(struct worker *worker)
 	}
 	if (worker->tx_head != worker->tx_published) {
 		worker->tx_published = worker->tx_head;
-		STORE(page->tx_head, worker->tx_head);
-		/* Behind tx_head: the master takes a mark beyond it for an error. */
+		/* Before tx_head, so that nobody sees DM without its mark. */
 		STORE(page->tx_urgent, worker->tx_urgent);
+		STORE(page->tx_head, worker->tx_head);
 		ring = true;
 	}
 	if (ring)

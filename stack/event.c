@@ -53,64 +53,92 @@ struct event_note *event_note(struct stack *stack, int kind, const struct conn_i
 	return note;
 }
 
-/*
- * The worker may wait for room: its send buffer was more than half full. Most
- * ACKs are no news to it. Its own word for how full is good enough here.
- */
-static bool event_room_awaited(const struct conn_private *p)
+/* What of a publication the worker may wait for. */
+enum event_news {
+	NEWS_NONE = 0,
+	NEWS = RING_ASLEEP,
+	NEWS_ROOM = RING_ASLEEP_ROOM, /* tx_tail has moved */
+};
+
+/* A worker that waits for room is woken once a quarter of its send buffer is free. */
+static bool event_room_worthwhile(const struct conn_private *p)
 {
 	uint64_t head = atomic_load_explicit(&p->ring.worker->tx_head, memory_order_relaxed);
 
-	return head - p->published_tx_tail > p->ring.tx_size / 2;
+	return head - p->published_tx_tail <= p->ring.tx_size / 4 * 3;
 }
 
-/* Writes what has changed; true when something the worker waits for has. */
-static bool event_publish(const struct conn *c, struct conn_private *p)
+/* True when the worker sleeps and waits for what NEWS says. After the publication. */
+static bool event_must_ring(const struct conn_private *p, unsigned news)
+{
+	uint32_t asleep = news != NEWS_NONE ? ring_worker_asleep(&p->ring) : 0;
+
+	if ((news & NEWS) != 0 && asleep != 0)
+		return true;
+	return (news & asleep & RING_ASLEEP_ROOM) != 0 && event_room_worthwhile(p);
+}
+
+/* The urgent mark stands before the data it belongs to, so that nobody sees that without it. */
+static bool event_publish_urgent(const struct conn *c, struct conn_private *p)
+{
+	uint64_t urgent = c->rx_head + (uint64_t)(int64_t)(int32_t)(c->rcv_up - c->rcv_nxt);
+
+	/* only ahead of what was published does it mean anything to the session */
+	if (!(c->flags & CONN_URGENT_IN) || urgent <= p->published_rx_urgent)
+		return false;
+	p->published_rx_urgent = urgent;
+	atomic_store_explicit(&p->ring.master->rx_urgent, urgent, memory_order_release);
+	return true;
+}
+
+/*
+ * Closed on request, not by the session: it is told to end. False when the
+ * session has closed by itself.
+ */
+static bool event_publish_close(const struct conn *c, struct conn_private *p)
+{
+	if (!(c->flags & CONN_FIN_QUEUED) || p->published_close)
+		return false;
+	p->published_close = true;
+	if (atomic_load_explicit(&p->ring.worker->tx_fin, memory_order_relaxed) != 0)
+		return false;
+	atomic_store_explicit(&p->ring.master->reset_reason, RING_RESET_CLOSE,
+	                      memory_order_release);
+	return true;
+}
+
+/* Writes what has changed; returns a set of enum event_news. */
+static unsigned event_publish(const struct conn *c, struct conn_private *p)
 {
 	struct ring_master_page *page = p->ring.master;
 	uint64_t sent = c->tx_una + (c->snd_nxt - c->snd_una);
-	bool news = false;
+	unsigned news = NEWS_NONE;
 
 	if ((c->flags & CONN_FIN_SENT) && c->snd_nxt != c->snd_una)
 		sent--;
+	if (event_publish_urgent(c, p))
+		news |= NEWS;
 	if (c->rx_head != p->published_rx_head) {
 		p->published_rx_head = c->rx_head;
 		atomic_store_explicit(&page->rx_head, c->rx_head, memory_order_release);
-		news = true;
+		news |= NEWS;
 	}
 	if (c->tx_una != p->published_tx_tail) {
-		news = news || event_room_awaited(p);
 		p->published_tx_tail = c->tx_una;
 		atomic_store_explicit(&page->tx_tail, c->tx_una, memory_order_release);
+		news |= NEWS_ROOM;
 	}
 	if (sent != p->published_tx_sent) {
 		p->published_tx_sent = sent;
 		atomic_store_explicit(&page->tx_sent, sent, memory_order_release);
 	}
-	if (c->flags & CONN_URGENT_IN) {
-		/* only ahead of rx_head does it mean anything to the session */
-		uint64_t urgent = c->rx_head + (uint64_t)(int64_t)(int32_t)(c->rcv_up - c->rcv_nxt);
-
-		if (urgent > p->published_rx_urgent) {
-			p->published_rx_urgent = urgent;
-			atomic_store_explicit(&page->rx_urgent, urgent, memory_order_release);
-			news = true;
-		}
-	}
 	if (state_peer_closed((enum tcp_state)c->state) && !p->published_fin) {
 		p->published_fin = true;
 		atomic_store_explicit(&page->rx_fin, 1, memory_order_release);
-		news = true;
+		news |= NEWS;
 	}
-	/* closed on request, not by the session: the session is told to end */
-	if ((c->flags & CONN_FIN_QUEUED) && !p->published_close) {
-		p->published_close = true;
-		if (atomic_load_explicit(&p->ring.worker->tx_fin, memory_order_relaxed) == 0) {
-			atomic_store_explicit(&page->reset_reason, RING_RESET_CLOSE,
-			                      memory_order_release);
-			news = true;
-		}
-	}
+	if (event_publish_close(c, p))
+		news |= NEWS;
 	return news;
 }
 
@@ -126,7 +154,7 @@ static void event_publish_all(struct stack *stack)
 
 		if (p->ring.master == NULL || c->identity.id == 0)
 			continue;
-		if (event_publish(c, p) && ring_worker_asleep(&p->ring) && stack->hooks.doorbell)
+		if (event_must_ring(p, event_publish(c, p)) && stack->hooks.doorbell)
 			stack->hooks.doorbell(stack->hooks.arg, handle, c->worker);
 	}
 }
@@ -144,7 +172,7 @@ static void event_detach(struct stack *stack, const struct event_note *note)
 		if (p->reset_reason != RING_RESET_NONE)
 			atomic_store_explicit(&page->reset_reason, p->reset_reason,
 			                      memory_order_release);
-		if (ring_worker_asleep(&p->ring) && stack->hooks.doorbell)
+		if (ring_worker_asleep(&p->ring) != 0 && stack->hooks.doorbell)
 			stack->hooks.doorbell(stack->hooks.arg, note->handle, note->worker);
 	}
 	conn_private_reset(p);

@@ -51,6 +51,10 @@
 /* No urgent data (in rx_urgent and tx_urgent, where real values are above 0). */
 #define RING_NO_URGENT 0u
 
+/* A worker that sleeps waits for news, and moreover for room in the send buffer or not. */
+#define RING_ASLEEP      1u
+#define RING_ASLEEP_ROOM 2u
+
 /* Why the connection ended without a FIN, in reset_reason. */
 enum ring_reset {
 	RING_RESET_NONE = 0,
@@ -79,7 +83,7 @@ struct ring_worker_page {
 	_Atomic uint64_t tx_urgent; /* offset just behind the urgent octet; only grows */
 	_Atomic uint32_t tx_fin;    /* 1: tx_head is final, send FIN behind it */
 	_Atomic uint32_t abort;     /* 1: send RST */
-	_Atomic uint32_t asleep;    /* 1: the worker wants a doorbell */
+	_Atomic uint32_t asleep;    /* a set of RING_ASLEEP... */
 };
 
 /* A ring as one process has it mapped. */
@@ -114,11 +118,11 @@ static inline uint8_t *ring_tx_at(const struct ring *ring, uint64_t offset)
 	return ring->tx + (offset & (ring->tx_size - 1));
 }
 
-/* True when the worker must be told: after publishing to the master page. */
-static inline bool ring_worker_asleep(const struct ring *ring)
+/* The worker's `asleep`, to be looked at after publishing to the master page. */
+static inline uint32_t ring_worker_asleep(const struct ring *ring)
 {
 	atomic_thread_fence(memory_order_seq_cst);
-	return atomic_load_explicit(&ring->worker->asleep, memory_order_relaxed) != 0;
+	return atomic_load_explicit(&ring->worker->asleep, memory_order_relaxed);
 }
 
 /* True when the master must be told: after publishing to the worker page. */

@@ -46,8 +46,9 @@ static struct user_view user_view(const struct ring *ring)
 	/* tx_fin first: when it is set, tx_head below is final */
 	view.tx_fin = atomic_load_explicit(&page->tx_fin, memory_order_acquire) != 0;
 	view.abort = atomic_load_explicit(&page->abort, memory_order_relaxed) != 0;
-	view.tx_urgent = atomic_load_explicit(&page->tx_urgent, memory_order_acquire);
 	view.tx_head = atomic_load_explicit(&page->tx_head, memory_order_acquire);
+	/* stored before the tx_head that it belongs to, so read behind it */
+	view.tx_urgent = atomic_load_explicit(&page->tx_urgent, memory_order_relaxed);
 	view.rx_tail = atomic_load_explicit(&page->rx_tail, memory_order_acquire);
 	return view;
 }
@@ -60,8 +61,6 @@ static const char *user_check(const struct conn *c, const struct ring *ring,
 		return "its worker wrote an impossible tx_head";
 	if (view->rx_tail < c->rx_tail || view->rx_tail > c->rx_head)
 		return "its worker wrote an impossible rx_tail";
-	if (view->tx_urgent > view->tx_head)
-		return "its worker wrote an impossible tx_urgent";
 	return NULL;
 }
 
@@ -105,7 +104,9 @@ bool user_read_ring(struct stack *s, uint32_t slot)
 	}
 	c->tx_head = view.tx_head;
 	c->rx_tail = view.rx_tail;
-	user_urgent(c, view.tx_urgent);
+	/* a mark ahead of tx_head is not due yet */
+	if (view.tx_urgent <= view.tx_head)
+		user_urgent(c, view.tx_urgent);
 	if (view.tx_fin)
 		conn_close(s, slot, "closed by its session");
 	return true;
