@@ -77,7 +77,9 @@ void worker_abort(struct worker *worker)
 
 void worker_sleep(struct worker *worker, bool asleep)
 {
-	atomic_store(&worker->ring.worker->asleep, asleep);
+	uint32_t room = worker_room(worker) == 0 ? RING_ASLEEP_ROOM : 0;
+
+	atomic_store(&worker->ring.worker->asleep, asleep ? RING_ASLEEP | room : 0);
 }
 
 uint64_t worker_conn_id(const struct worker *worker)

@@ -35,7 +35,7 @@ uint32_t worker_take(struct worker *worker, void *bytes, uint32_t length);
 void worker_urgent(struct worker *worker);
 void worker_fin(struct worker *worker);
 void worker_abort(struct worker *worker);
-/* Sets or clears the wish for a doorbell. */
+/* Sets or clears the wish for a doorbell; with a full send buffer, for room too. */
 void worker_sleep(struct worker *worker, bool asleep);
 
 /* What the master's page says. */
