@@ -183,7 +183,8 @@ void bed_take_over(struct bed *bed)
 	bed->stack = stack_create(&bed->config, &bed->hooks, bed->memory, bed->bytes, NULL);
 	assert_non_null(bed->stack);
 	bed_listen(bed);
-	if (bed->attached && stack_info(bed->stack, bed->handle.id, &info))
+	if (bed->attached && stack_info(bed->stack, bed->handle.id, &info) &&
+	    info.state != TCP_TIME_WAIT)
 		assert_true(stack_attach(bed->stack, bed->handle, BED_WORKER, &bed->worker.ring,
 		                         bed->now_us));
 	bed_settle(bed);
