@@ -62,8 +62,7 @@ static void reset_process(void)
 {
 	sigset_t none;
 
-	for (int signal_number = 1; signal_number < NSIG; signal_number++)
-		signal(signal_number, SIG_DFL);
+	/* signals are as by default: the opener saw to that, once for all sessions */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	umask(022);

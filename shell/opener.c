@@ -81,6 +81,9 @@ static void start(void)
 		log_error("the configuration's login is malformed");
 		_exit(1);
 	}
+	/* Sessions inherit this, but for SIGCHLD, which the keeper puts back. */
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL); /* not KILL and STOP, and what libc keeps */
 	signal(SIGCHLD, SIG_IGN);
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
 	epoll = epoll_create1(EPOLL_CLOEXEC);
