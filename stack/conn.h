@@ -66,7 +66,6 @@ enum conn_timer {
 #define CONN_URGENT_IN    0x4000u  /* rcv_up is valid */
 #define CONN_RTT_TIMING   0x8000u  /* rtt_seq is being timed */
 #define CONN_COUNTED      0x10000u /* counted for its source */
-#define CONN_PROBING      0x20000u /* the byte at snd_una went out against a shut window */
 #define CONN_SYN_OWED     0x40000u /* SYN or SYN-ACK must be sent (again) */
 
 /* Loss recovery (RFC 5681, 6582, 6675), see recovery.c. */

@@ -86,8 +86,6 @@ static uint32_t ack_advance(struct conn *c, uint32_t ack)
 	c->tx_una += data;
 	if ((c->flags & CONN_URGENT_OUT) && seq_geq(ack, c->snd_up))
 		c->flags &= ~CONN_URGENT_OUT;
-	if (ack == c->snd_nxt)
-		c->flags &= ~CONN_PROBING;
 	return data;
 }
 
@@ -142,17 +140,18 @@ static void ack_new(struct stack *s, uint32_t slot, const struct segment *seg)
 		conn_timer(s, slot, CONN_TIMER_RETRANSMIT, s->event.now_us + rtt_timeout(&c->rtt));
 }
 
-/* The window was shut and is open: what the probe carried is surely lost, so send on at once. */
+/*
+ * The window was shut and is open: what went out against it, a probe or the FIN, is
+ * surely lost, so send on at once.
+ */
 static void ack_window_opened(struct stack *s, uint32_t slot)
 {
 	struct conn *c = event_conn(s, slot);
 
 	conn_timer_stop(s, slot, CONN_TIMER_PERSIST);
 	c->persist_shift = 0;
-	if (c->flags & CONN_PROBING) {
-		c->flags &= ~CONN_PROBING;
+	if (c->snd_una != c->snd_nxt)
 		recovery_resend_all(s, slot);
-	}
 }
 
 /* The window stays shut but the peer answers: never a reason to give up (RFC 9293, MUST-37). */
@@ -167,6 +166,7 @@ bool input_check_ack(struct stack *s, uint32_t slot, const struct segment *seg)
 	struct conn *c = event_conn(s, slot);
 	uint32_t flight = c->snd_nxt - c->snd_una;
 	uint32_t acked;
+	bool was_shut = c->snd_wnd == 0;
 	bool changed;
 
 	if (!(seg->flags & TCP_ACK))
@@ -191,7 +191,7 @@ bool input_check_ack(struct stack *s, uint32_t slot, const struct segment *seg)
 	changed = ack_take_window(c, seg);
 	if (acked > 0)
 		ack_new(s, slot, seg);
-	if (c->snd_wnd > 0 && c->timer_us[CONN_TIMER_PERSIST] != TIMER_NEVER)
+	if (c->snd_wnd > 0 && (was_shut || c->timer_us[CONN_TIMER_PERSIST] != TIMER_NEVER))
 		ack_window_opened(s, slot);
 	else if (c->snd_wnd == 0)
 		ack_window_shut(s, c);

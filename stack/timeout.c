@@ -37,7 +37,6 @@ static void timeout_retransmit(struct stack *s, uint32_t slot)
 	}
 	if (c->snd_wnd == 0 && (c->flags & CONN_SYN_ACKED) && !(c->flags & CONN_FIN_SENT)) {
 		/* the window shut on data in flight: probe with it instead */
-		c->flags |= CONN_PROBING;
 		persist_start(s, slot);
 		return;
 	}
@@ -80,7 +79,6 @@ static void timeout_persist(struct stack *s, uint32_t slot)
 	if (emit_segment(s, slot, c->snd_una, length, TCP_ACK | TCP_PSH)) {
 		s->stats.persist_probes++;
 		c->counters.zero_window_probes++;
-		c->flags |= CONN_PROBING;
 		c->flags &= ~CONN_RTT_TIMING;
 		if (seq_lt(c->snd_nxt, c->snd_una + length)) {
 			c->counters.bytes_out += c->snd_una + length - c->snd_nxt;
