@@ -172,6 +172,12 @@ void emit_ack(struct stack *s, uint32_t slot)
 		emit_conn(s, slot, slot_conn(s, slot)->snd_nxt, 0, TCP_ACK);
 }
 
+void emit_count_again(struct stack *s)
+{
+	s->stats.out_segs--;
+	s->stats.retrans_segs++;
+}
+
 void emit_reset(struct stack *s, uint32_t slot)
 {
 	struct conn *c = event_conn(s, slot);
@@ -187,7 +193,7 @@ void emit_reset(struct stack *s, uint32_t slot)
 
 /* ---- segments of smaller entries, and of none ---- */
 
-void emit_syn_ack(struct stack *s, const struct half_open *half)
+bool emit_syn_ack(struct stack *s, const struct half_open *half)
 {
 	struct segment seg = {
 		.seq = half->iss,
@@ -200,7 +206,7 @@ void emit_syn_ack(struct stack *s, const struct half_open *half)
 	};
 
 	if (!emit_room(s, 0))
-		return;
+		return false;
 	if (half->flags & CONN_SCALING) {
 		seg.has_window_scale = true;
 		seg.window_scale = window_scale_for(s->config.receive_buffer);
@@ -208,6 +214,7 @@ void emit_syn_ack(struct stack *s, const struct half_open *half)
 	if (half->flags & CONN_TIMESTAMPS)
 		emit_timestamps(&seg, half->ts_offset, half->ts_recent, s->event.now_us);
 	emit_packet(s, &half->identity.flow, half->identity.ifindex, &seg);
+	return true;
 }
 
 void emit_time_wait_ack(struct stack *s, const struct time_wait *wait)

@@ -295,8 +295,10 @@ uint32_t output_window(const struct stack *stack, uint32_t slot);
 /* One segment of the connection: false when the batch is full. In an event. */
 bool emit_segment(struct stack *stack, uint32_t slot, uint32_t seq, uint32_t length, uint8_t flags);
 void emit_ack(struct stack *stack, uint32_t slot);
-/* SYN-ACK of a half-open entry. */
-void emit_syn_ack(struct stack *stack, const struct half_open *half);
+/* The segment that was put into the batch last had been sent before (RFC 4022). */
+void emit_count_again(struct stack *stack);
+/* SYN-ACK of a half-open entry; false when the batch is full. */
+bool emit_syn_ack(struct stack *stack, const struct half_open *half);
 /* ACK of a TIME-WAIT entry. */
 void emit_time_wait_ack(struct stack *stack, const struct time_wait *wait);
 /* RST for a segment that belongs to no connection (RFC 9293, 3.10.7.1), limited in rate. */

@@ -223,8 +223,8 @@ void half_open_timer(struct stack *s, uint32_t slot, uint64_t now_us)
 		half->retransmits++;
 		half->deadline_us = half_open_deadline(half, now_us);
 		timer_set(s->timers, slot, half->deadline_us);
-		emit_syn_ack(s, half);
-		s->stats.retrans_segs++;
+		if (emit_syn_ack(s, half))
+			emit_count_again(s);
 	}
 	event_end(s);
 }

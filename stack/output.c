@@ -83,6 +83,8 @@ static bool output_syn(struct stack *s, uint32_t slot)
 
 	if (!emit_segment(s, slot, c->iss, 0, flags))
 		return false;
+	if (c->snd_nxt != c->iss)
+		emit_count_again(s);
 	c->flags &= ~CONN_SYN_OWED;
 	c->snd_nxt = seq_max(c->snd_nxt, c->iss + 1);
 	output_started(s, slot);
@@ -107,7 +109,7 @@ static bool output_lost(struct stack *s, uint32_t slot)
 			return false;
 		c->counters.segs_retransmitted++;
 		c->counters.bytes_retransmitted += fin ? length - 1 : length;
-		s->stats.retrans_segs++;
+		emit_count_again(s);
 		c->high_rxt = range.end;
 		pipe += length;
 		output_started(s, slot);
