@@ -218,6 +218,10 @@ static void rfc_7323_a_delayed_ack_echoes_the_earliest_segment(void **state)
 	bed->ts_value = 6001;
 	peer_data(bed, 1000);
 	assert_int_equal(expect(bed, ACK, 1, 2001, 0)->seg.ts_echo, 6000);
+	bed->ts_value = 6005; /* the next after an ACK is echoed again */
+	peer_data(bed, 1000);
+	bed_pass(bed, 40 * MS);
+	assert_int_equal(expect(bed, ACK, 1, 3001, 0)->seg.ts_echo, 6005);
 }
 
 /* RFC 7323, 4.3, case B: a segment beyond a gap does not move the echo. */

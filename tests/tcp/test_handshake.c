@@ -222,6 +222,8 @@ static void the_syn_ack_is_sent_again_with_doubling_intervals_and_then_given_up(
 	expect_state(bed, TCP_CLOSED);
 	assert_non_null(bed_moved(bed, TCP_SYN_RECEIVED, TCP_LISTEN));
 	assert_int_equal(counter(bed, half_open_expired), 1);
+	assert_int_equal(counter(bed, out_segs), 1);
+	assert_int_equal(counter(bed, retrans_segs), 5);
 	assert_int_equal(bed->ended, 1);
 }
 

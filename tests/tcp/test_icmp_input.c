@@ -32,6 +32,7 @@ static void too_big_about_data_in_flight_makes_segments_smaller(void **state)
 	peer_ack(bed);
 	user_write(bed, 2000);
 	expect(bed, ACK, 1 + 2 * full, 1, small);
+	assert_int_equal(bed_conn(bed)->congestion.mss, small);
 	assert_int_equal(counter(bed, icmp_in), 1);
 	assert_int_equal(counter(bed, timeouts), 0);
 }

@@ -50,6 +50,7 @@ static void rfc_6298_lost_data_is_sent_again_with_doubling_intervals(void **stat
 	}
 	assert_int_equal(info_of(bed).counters.timeouts, 8);
 	assert_int_equal(counter(bed, retrans_segs), 8);
+	assert_int_equal(counter(bed, out_segs), bed->outs - 8);
 }
 
 static void rfc_6298_an_ack_of_new_data_starts_the_timer_again(void **state)

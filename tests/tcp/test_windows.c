@@ -414,6 +414,52 @@ static void fin_is_sent_behind_a_shut_window_once_it_opens(void **state)
 	expect_state(bed, TCP_FIN_WAIT_2);
 }
 
+static void a_fin_that_met_a_shut_window_is_sent_again_when_it_opens(void **state)
+{
+	struct bed *bed = *state;
+
+	open_plain(bed, 16384);
+	user_write(bed, 100);
+	bed->window = 0;
+	peer_ack(bed);
+	user_close(bed);
+	expect(bed, FINACK, 101, 1, 0);
+	for (int i = 0; i < 8; i++) { /* the peer has no room for it */
+		bed_pass_until_out(bed, 61 * S);
+		expect(bed, FINACK, 101, 1, 0);
+		peer_flags(bed, ACK);
+	}
+	bed_pass(bed, S);
+	bed->window = 1000;
+	peer_flags(bed, ACK);
+	expect(bed, FINACK, 101, 1, 0);
+	peer_ack(bed);
+	expect_state(bed, TCP_FIN_WAIT_2);
+}
+
+static void the_peers_fin_needs_room_in_our_window_too(void **state)
+{
+	struct bed *bed = *state;
+	struct segment seg;
+	uint8_t data[4096] = {0};
+
+	open_plain(bed, 4096);
+	seg = peer_segment(bed, FINACK);
+	seg.data = data;
+	seg.data_length = 4096;
+	peer_send(bed, &seg);
+	assert_int_equal(expect(bed, ACK, 1, 4097, 0)->seg.window, 0);
+	expect_state(bed, TCP_ESTABLISHED);
+	bed->seq += 4096;
+	assert_int_equal(worker_take(&bed->worker, NULL, 4096), 4096);
+	user_ring(bed);
+	bed_pass(bed, 40 * MS);
+	peer_take(bed);
+	peer_flags(bed, FINACK);
+	expect(bed, ACK, 1, 4098, 0);
+	expect_state(bed, TCP_CLOSE_WAIT);
+}
+
 static void must_38_a_small_window_is_not_filled_in_small_pieces(void **state)
 {
 	struct bed *bed = *state;
@@ -458,6 +504,20 @@ static void an_old_segment_does_not_change_the_window(void **state)
 	peer_flags(bed, ACK);
 	assert_int_equal(bed_conn(bed)->snd_wnd, 5000);
 	peer_send(bed, &old);
+	assert_int_equal(bed_conn(bed)->snd_wnd, 5000);
+}
+
+static void a_segment_that_was_overtaken_does_not_change_the_window(void **state)
+{
+	struct bed *bed = *state;
+
+	open_plain(bed, 16384);
+	bed->window = 5000;
+	peer_data_at(bed, 101, 100);
+	assert_int_equal(bed_conn(bed)->snd_wnd, 5000);
+	bed->window = 1;
+	peer_data_at(bed, 1, 100); /* sent before it, though it comes after */
+	assert_int_equal(bed_conn(bed)->rcv_nxt, PEER_ISS + 201);
 	assert_int_equal(bed_conn(bed)->snd_wnd, 5000);
 }
 
@@ -546,6 +606,9 @@ int main(void)
 		with_bed(the_probes_byte_may_be_accepted),
 		with_bed(a_window_that_shuts_on_data_in_flight_is_probed_with_it),
 		with_bed(fin_is_sent_behind_a_shut_window_once_it_opens),
+		with_bed(a_fin_that_met_a_shut_window_is_sent_again_when_it_opens),
+		with_bed(the_peers_fin_needs_room_in_our_window_too),
+		with_bed(a_segment_that_was_overtaken_does_not_change_the_window),
 		with_bed(must_38_a_small_window_is_not_filled_in_small_pieces),
 		with_bed(half_the_largest_window_is_worth_sending),
 		with_bed(an_old_segment_does_not_change_the_window),
