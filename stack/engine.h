@@ -38,6 +38,7 @@
 #define PAWS_EXPIRY_US        (24ULL * 86400 * 1000000) /* RFC 7323, 5.5 */
 #define RST_PER_SECOND        1000u
 #define CHALLENGES_PER_SECOND 10u /* for each connection, so no side channel */
+#define BUSY_MESSAGES_MAX     16u /* clients that get the message at once; more are reset */
 
 #define EVENT_NOTES 8u
 #define EVENT_CONNS 2u
@@ -222,13 +223,27 @@ uint32_t limits_connections(const struct stack *stack);
 uint32_t iss_generate(const struct stack *stack, const struct flow *flow, uint64_t now_us);
 uint32_t timestamp_offset(const struct stack *stack, const struct flow *flow);
 
-/* listen.c: segments to a listener, and half-open entries */
+/* listen.c: listeners, and segments to them */
 
 /* AFTER: snd_nxt of the connection whose TIME-WAIT a SYN has ended; NULL otherwise. */
 void listen_input(struct stack *stack, const struct packet_in *packet, const struct segment *seg,
                   const struct flow *flow, const uint32_t *after, uint64_t now_us);
 /* The listener that takes connections to LOCAL; -1 when there is none. */
 int listen_match(const struct stack *stack, const struct endpoint *local);
+
+/* half_open.c: half-open entries */
+
+/* A SYN that a listener takes. */
+struct syn {
+	const struct packet_in *packet;
+	const struct segment *seg;
+	const struct flow *flow;
+	const uint32_t *after; /* snd_nxt of the connection that had this pair before; or NULL */
+	bool busy;             /* gets the busy message */
+};
+
+/* Makes an entry of it and answers. An event of its own. */
+void half_open_create(struct stack *stack, const struct syn *syn, uint64_t now_us);
 void half_open_input(struct stack *stack, uint32_t slot, const struct packet_in *packet,
                      const struct segment *seg, uint64_t now_us);
 void half_open_timer(struct stack *stack, uint32_t slot, uint64_t now_us);

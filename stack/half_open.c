@@ -1,0 +1,318 @@
+/*
+ * Half-open connections: the SYN-RECEIVED state of passive opens (RFC 9293, 3.10.7.4),
+ * kept in small entries (RFC 4987, 3.4) until the third segment of the handshake makes a
+ * connection.
+ *
+ * The list of entries is bounded; when it is full the oldest makes room.
+ */
+#include "engine.h"
+
+#include <string.h>
+
+#define SYN_ACK_TIMEOUT_US 1000000ULL
+/* How far behind an old connection's numbers those of a new one begin, at least. */
+#define ISS_STEP 131072u
+
+/* ---- a SYN makes an entry ---- */
+
+static void half_open_fill(struct stack *s, struct half_open *half, const struct segment *seg)
+{
+	const struct flow *flow = &half->identity.flow;
+	bool v6 = flow->peer.address.version == IP_V6;
+
+	half->iss = iss_generate(s, flow, s->event.now_us);
+	half->irs = seg->seq;
+	half->window = seg->window;
+	half->peer_mss = (uint16_t)(v6 ? MSS_DEFAULT_V6 : MSS_DEFAULT_V4);
+	if (seg->has_mss)
+		half->peer_mss = seg->mss;
+	if (seg->has_timestamps) {
+		half->flags |= CONN_TIMESTAMPS;
+		half->ts_recent = seg->ts_value;
+		half->ts_offset = timestamp_offset(s, flow);
+	}
+	if (seg->sack_permitted)
+		half->flags |= CONN_SACK;
+	if (seg->has_window_scale) {
+		half->flags |= CONN_SCALING;
+		half->snd_wscale =
+			seg->window_scale < WINDOW_SCALE_MAX ? seg->window_scale : WINDOW_SCALE_MAX;
+	}
+}
+
+static uint64_t half_open_deadline(const struct half_open *half, uint64_t now_us)
+{
+	return now_us + (SYN_ACK_TIMEOUT_US << half->retransmits);
+}
+
+/* A free slot; when none is left the oldest entry's. In an event. */
+static uint32_t half_open_slot(struct stack *s)
+{
+	uint32_t slot;
+
+	if (slot_pool_free(&s->free_half_opens) == 0) {
+		s->stats.half_open_full++;
+		half_open_destroy(s, s->used_half_opens.slot[s->used_half_opens.head],
+		                  "pushed out by a newer SYN");
+	}
+	return slot_pool_take(&s->free_half_opens, &slot) ? slot : LOOKUP_NONE;
+}
+
+void half_open_create(struct stack *s, const struct syn *syn, uint64_t now_us)
+{
+	struct half_open *half;
+	uint32_t slot;
+
+	event_begin(s, now_us);
+	slot = half_open_slot(s);
+	if (slot == LOOKUP_NONE) {
+		event_end(s);
+		return;
+	}
+	half = slot_half_open(s, slot);
+	table_touch(&s->table, half, sizeof(*half));
+	memset(half, 0, sizeof(*half));
+	identity_init(s, &half->identity, syn->flow, syn->packet->ifindex, syn->packet->mtu);
+	half_open_fill(s, half, syn->seg);
+	/* RFC 9293, 3.6.1: beyond all that the old one sent, faster than its clock though it was */
+	if (syn->after != NULL && !seq_gt(half->iss, *syn->after))
+		half->iss = *syn->after + ISS_STEP;
+	if (syn->busy)
+		half->flags |= CONN_BUSY;
+	half->deadline_us = half_open_deadline(half, now_us);
+	identity_move(s, &half->identity, TCP_LISTEN, TCP_SYN_RECEIVED, "SYN");
+	lookup_add(s->lookup, slot);
+	slot_queue_put(&s->used_half_opens, slot);
+	timer_set(s->timers, slot, half->deadline_us);
+	s->open_half_opens++;
+	emit_syn_ack(s, half);
+	event_end(s);
+}
+
+/* ---- the entry's end ---- */
+
+/* Takes it out of everything derived. */
+static void half_open_free(struct stack *s, uint32_t slot)
+{
+	struct half_open *half = slot_half_open(s, slot);
+
+	table_touch(&s->table, half, sizeof(*half));
+	lookup_remove(s->lookup, slot);
+	timer_set(s->timers, slot, TIMER_NEVER);
+	if (s->used_half_opens.slot[s->used_half_opens.head] == slot)
+		(void)slot_queue_take(&s->used_half_opens, &slot);
+	else
+		slot_queue_drop(&s->used_half_opens, slot);
+	half->identity.id = 0;
+	slot_pool_put(&s->free_half_opens, slot);
+	s->open_half_opens--;
+}
+
+void half_open_destroy(struct stack *s, uint32_t slot, const char *why)
+{
+	struct half_open *half = slot_half_open(s, slot);
+
+	table_touch(&s->table, half, sizeof(*half));
+	identity_move(s, &half->identity, TCP_SYN_RECEIVED, TCP_LISTEN, why);
+	event_note(s, NOTE_ENDED, &half->identity)->why = why;
+	half_open_free(s, slot);
+}
+
+void half_open_timer(struct stack *s, uint32_t slot, uint64_t now_us)
+{
+	struct half_open *half = slot_half_open(s, slot);
+
+	event_begin(s, now_us);
+	table_touch(&s->table, half, sizeof(*half));
+	if (half->retransmits == SYN_ACK_RETRANSMITS) {
+		s->stats.half_open_expired++;
+		half_open_destroy(s, slot, "the handshake timed out");
+	} else {
+		half->retransmits++;
+		half->deadline_us = half_open_deadline(half, now_us);
+		timer_set(s->timers, slot, half->deadline_us);
+		if (emit_syn_ack(s, half))
+			emit_count_again(s);
+	}
+	event_end(s);
+}
+
+/* ---- the third segment ---- */
+
+static void promote_fields(struct stack *s, uint32_t slot, const struct half_open *half)
+{
+	struct conn *c = event_conn(s, slot);
+
+	c->state = TCP_SYN_RECEIVED;
+	c->flags = CONN_PASSIVE | (half->flags & (CONN_TIMESTAMPS | CONN_SACK | CONN_SCALING));
+	c->iss = half->iss;
+	c->snd_una = half->iss;
+	c->snd_nxt = half->iss + 1;
+	c->snd_up = half->iss;
+	c->snd_wnd = half->window;
+	c->max_snd_wnd = half->window;
+	c->snd_wl1 = half->irs;
+	c->snd_wl2 = half->iss;
+	c->peer_mss = half->peer_mss;
+	c->irs = half->irs;
+	c->rcv_nxt = half->irs + 1;
+	c->rcv_adv = c->rcv_nxt + CONN_EARLY_BYTES;
+	c->rcv_up = c->rcv_nxt;
+	c->last_ack_sent = c->rcv_nxt;
+	c->snd_wscale = half->snd_wscale;
+	if (half->flags & CONN_SCALING)
+		c->rcv_wscale = window_scale_for(s->config.receive_buffer);
+	c->ts_offset = half->ts_offset;
+	c->ts_recent = half->ts_recent;
+	c->ts_recent_us = s->event.now_us;
+	conn_set_mss(c);
+	recovery_init(c);
+	congestion_init(&c->congestion, s->config.congestion, c->snd_mss, s->event.now_us);
+	/* RFC 6298, 2.2: the handshake is the first sample, unless it was sent again (Karn) */
+	if (half->retransmits == 0) {
+		uint64_t rtt = s->event.now_us - half->identity.created_us;
+
+		rtt_sample(&c->rtt, rtt > 0 ? rtt : 1);
+	}
+}
+
+uint32_t half_open_promote(struct stack *s, uint32_t half_slot)
+{
+	struct half_open copy = *slot_half_open(s, half_slot);
+	uint32_t slot;
+
+	if (slot_pool_free(&s->free_conns) == 0)
+		return LOOKUP_NONE;
+	half_open_free(s, half_slot);
+	slot = conn_create(s, &copy.identity);
+	promote_fields(s, slot, &copy);
+	conn_timer(s, slot, CONN_TIMER_RETRANSMIT,
+	           s->event.now_us + rtt_timeout(&slot_conn(s, slot)->rtt));
+	return slot;
+}
+
+/*
+ * The ACK of our SYN: into the accept queue, or what `busy` says. False when the
+ * entry stays as it is or is gone.
+ */
+static bool half_open_accept(struct stack *s, uint32_t slot, const struct packet_in *packet,
+                             const struct segment *seg, uint64_t now_us)
+{
+	struct half_open *half = slot_half_open(s, slot);
+	struct flow flow = half->identity.flow;
+	const char *full = NULL;
+
+	if (half->flags & CONN_BUSY) {
+		full = "over a limit"; /* as its SYN found; others may have taken the places since */
+	} else if (s->accept_queue.count >= s->config.backlog ||
+	           slot_pool_free(&s->free_conns) == 0) {
+		s->stats.queue_full++;
+		full = "the accept queue is full";
+	} else {
+		full = limits_refuse(s, &flow.peer.address, true);
+	}
+	if (full == NULL)
+		return true;
+	if (s->config.busy == STACK_BUSY_DROP) {
+		s->stats.busy_dropped++;
+		return false;
+	}
+	if (s->config.busy == STACK_BUSY_MESSAGE && s->busy_messages < BUSY_MESSAGES_MAX) {
+		table_touch(&s->table, half, sizeof(*half));
+		half->flags |= CONN_BUSY;
+		return true;
+	}
+	s->stats.busy_reset++;
+	half_open_destroy(s, slot, full);
+	emit_reset_for(s, &flow, packet->ifindex, seg, now_us);
+	return false;
+}
+
+static void half_open_establish(struct stack *s, uint32_t half_slot, const struct segment *seg,
+                                uint64_t now_us)
+{
+	bool busy = (slot_half_open(s, half_slot)->flags & CONN_BUSY) != 0;
+	uint32_t slot = half_open_promote(s, half_slot);
+	struct conn *c;
+
+	if (slot == LOOKUP_NONE) {
+		event_end(s);
+		return;
+	}
+	c = event_conn(s, slot);
+	if (busy) {
+		c->flags |= CONN_BUSY;
+		s->busy_messages++;
+		s->stats.busy_message++;
+	}
+	event_end(s);
+	/* the ACK, its data and its FIN take the usual way, as the next event */
+	conn_input(s, slot, seg, now_us);
+}
+
+/* ---- a segment for a half-open entry: SYN-RECEIVED of RFC 9293, 3.10.7.4 ---- */
+
+static bool half_open_in_window(const struct half_open *half, uint32_t seq)
+{
+	return seq_geq(seq, half->irs + 1) && seq_lt(seq, half->irs + 1 + CONN_EARLY_BYTES);
+}
+
+static void half_open_syn(struct stack *s, uint32_t slot, const struct segment *seg)
+{
+	struct half_open *half = slot_half_open(s, slot);
+
+	if (seg->seq == half->irs || !half_open_in_window(half, seg->seq))
+		emit_syn_ack(s, half); /* its SYN again: our SYN-ACK was lost or is late */
+	else
+		half_open_destroy(s, slot, "another SYN inside the window");
+}
+
+/* True when the segment establishes the connection. In an event. */
+static bool half_open_check(struct stack *s, uint32_t slot, const struct packet_in *packet,
+                            const struct segment *seg, uint64_t now_us)
+{
+	struct half_open *half = slot_half_open(s, slot);
+	struct flow flow = half->identity.flow;
+
+	if (seg->flags & TCP_RST) {
+		/* RFC 5961, section 3: exactly the next sequence number */
+		if (seg->seq == half->irs + 1)
+			half_open_destroy(s, slot, "RST");
+		else
+			s->stats.rst_ignored++;
+		return false;
+	}
+	if (seg->flags & TCP_SYN) {
+		half_open_syn(s, slot, seg);
+		return false;
+	}
+	if (!(seg->flags & TCP_ACK))
+		return false;
+	if (seg->ack != half->iss + 1) {
+		s->stats.bad_ack++;
+		emit_reset_for(s, &flow, packet->ifindex, seg, now_us);
+		return false;
+	}
+	if (!half_open_in_window(half, seg->seq)) {
+		s->stats.out_of_window++;
+		emit_syn_ack(s, half);
+		return false;
+	}
+	/* RFC 7323, 3.2 and 5.3: negotiated, so each segment has it, and not an older one */
+	if ((half->flags & CONN_TIMESTAMPS) &&
+	    (!seg->has_timestamps || seq_lt(seg->ts_value, half->ts_recent))) {
+		s->stats.paws++;
+		return false;
+	}
+	return half_open_accept(s, slot, packet, seg, now_us);
+}
+
+void half_open_input(struct stack *s, uint32_t slot, const struct packet_in *packet,
+                     const struct segment *seg, uint64_t now_us)
+{
+	event_begin(s, now_us);
+	if (half_open_check(s, slot, packet, seg, now_us))
+		half_open_establish(s, slot, seg, now_us);
+	else
+		event_end(s);
+}
