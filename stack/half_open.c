@@ -250,6 +250,31 @@ static void half_open_establish(struct stack *s, uint32_t half_slot, const struc
 	conn_input(s, slot, seg, now_us);
 }
 
+/*
+ * Connections whose session has ended, or that only get the busy message, keep their
+ * slots until the peer has acknowledged the last byte, which it may never do. When there
+ * is no other slot, the one that has waited longest makes room. An event of its own.
+ */
+static void half_open_make_room(struct stack *s, uint64_t now_us)
+{
+	uint32_t oldest = LOOKUP_NONE;
+
+	for (uint32_t slot = 0; slot_is_conn(s, slot); slot++) {
+		const struct conn *c = slot_conn(s, slot);
+
+		if (c->identity.id != 0 && (c->flags & (CONN_WORKER_GONE | CONN_BUSY)) &&
+		    (oldest == LOOKUP_NONE ||
+		     c->unacked_since_us < slot_conn(s, oldest)->unacked_since_us))
+			oldest = slot;
+	}
+	if (oldest == LOOKUP_NONE)
+		return;
+	event_begin(s, now_us);
+	s->stats.orphans_ended++;
+	conn_abort(s, oldest, RING_RESET_TIMEOUT, "made room for a newer connection");
+	event_end(s);
+}
+
 /* ---- a segment for a half-open entry: SYN-RECEIVED of RFC 9293, 3.10.7.4 ---- */
 
 static bool half_open_in_window(const struct half_open *half, uint32_t seq)
@@ -310,6 +335,9 @@ static bool half_open_check(struct stack *s, uint32_t slot, const struct packet_
 void half_open_input(struct stack *s, uint32_t slot, const struct packet_in *packet,
                      const struct segment *seg, uint64_t now_us)
 {
+	if (slot_pool_free(&s->free_conns) == 0 && (seg->flags & TCP_ACK) &&
+	    seg->ack == slot_half_open(s, slot)->iss + 1)
+		half_open_make_room(s, now_us);
 	event_begin(s, now_us);
 	if (half_open_check(s, slot, packet, seg, now_us))
 		half_open_establish(s, slot, seg, now_us);

@@ -51,6 +51,7 @@
 	X(busy_dropped, "busyDropped", "clients over a limit that got nothing")                    \
 	X(busy_reset, "busyReset", "clients over a limit that got RST")                            \
 	X(busy_message, "busyMessage", "clients over a limit that got the message")                \
+	X(orphans_ended, "orphansEnded", "connections without a session reset to make room")       \
 	X(time_wait_full, "timeWaitFull", "TIME-WAIT entries ended early for a new one")           \
 	X(time_wait_reused, "timeWaitReused", "TIME-WAIT pairs opened again by a newer SYN")       \
 	X(icmp_in, "icmpIn", "ICMP errors about our connections that were believed")               \
