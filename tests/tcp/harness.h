@@ -42,6 +42,9 @@
 #define FINACK (TCP_FIN | TCP_ACK)
 #define RSTACK (TCP_RST | TCP_ACK)
 
+/* As handle.id: whichever connection the hooks are told of. */
+#define BED_ANY UINT64_MAX
+
 #define BED_OUTS  1024
 #define BED_MOVES 64
 

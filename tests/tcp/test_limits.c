@@ -291,6 +291,54 @@ static void handshakes_under_way_do_not_get_around_the_bound(void **state)
 	worker_close(&one);
 }
 
+/*
+ * Sessions that have ended, and whose peers never acknowledge the last bytes, keep their
+ * slots for minutes: they must not keep others out.
+ */
+static void connections_without_a_session_make_room_for_new_ones(void **state)
+{
+	struct stack_config config = bed_config();
+	struct worker worker[40];
+	struct bed bed;
+	uint16_t clients = 0;
+
+	(void)state;
+	config.max_connections = 2;
+	config.backlog = 2;
+	bed_open(&bed, IP_V4, &config);
+	/* 2 * 2 + 2 + 16 slots */
+	for (; clients < 40; clients++) {
+		struct conn_handle handle;
+
+		bed_peer(&bed, (uint8_t)(clients + 1), 50000);
+		peer_syn(&bed);
+		peer_flags(&bed, ACK);
+		expect_state(&bed, TCP_ESTABLISHED);
+		worker_open(&worker[clients], 4096, 4096);
+		assert_true(stack_accept_next(bed.stack, &handle));
+		bed.handle = handle;
+		assert_true(stack_attach(bed.stack, handle, BED_WORKER, &worker[clients].ring,
+		                         bed.now_us));
+		worker_write(&worker[clients], "bye", 3);
+		worker_fin(&worker[clients]);
+		stack_worker_gone(bed.stack, handle, bed.now_us);
+		bed_settle(&bed);
+		bed_pass(&bed, 10 * MS);
+		bed.outs = bed.expected = 0;
+		bed.handle.id = BED_ANY;
+	}
+	assert_int_equal(bed.stack->open_conns, 22);
+	assert_int_equal(counter(&bed, orphans_ended), 40 - 22);
+	/* the oldest had to go */
+	for (uint16_t i = 0; i < clients; i++) {
+		bed_peer(&bed, (uint8_t)(i + 1), 50000);
+		expect_state(&bed, i < 40 - 22 ? TCP_CLOSED : TCP_FIN_WAIT_1);
+	}
+	bed_close(&bed);
+	for (uint16_t i = 0; i < clients; i++)
+		worker_close(&worker[i]);
+}
+
 static void those_who_wait_count_as_connections(void **state)
 {
 	struct bed bed;
@@ -579,6 +627,7 @@ int main(void)
 		cmocka_unit_test(the_busy_message_is_sent_again_until_it_arrives),
 		cmocka_unit_test(clients_that_get_the_message_are_bounded_too),
 		cmocka_unit_test(handshakes_under_way_do_not_get_around_the_bound),
+		cmocka_unit_test(connections_without_a_session_make_room_for_new_ones),
 		cmocka_unit_test(those_who_wait_count_as_connections),
 		cmocka_unit_test(the_limit_is_looked_at_again_when_the_handshake_ends),
 		cmocka_unit_test(one_source_gets_no_more_than_its_share),
