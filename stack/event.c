@@ -81,7 +81,9 @@ static bool event_must_ring(const struct conn_private *p, unsigned news)
 /* The urgent mark stands before the data it belongs to, so that nobody sees that without it. */
 static bool event_publish_urgent(const struct conn *c, struct conn_private *p)
 {
-	uint64_t urgent = c->rx_head + (uint64_t)(int64_t)(int32_t)(c->rcv_up - c->rcv_nxt);
+	/* sequence number of the byte at rx_head: the FIN takes one, but no offset */
+	uint32_t head = c->rcv_nxt - state_peer_closed((enum tcp_state)c->state);
+	uint64_t urgent = c->rx_head + (uint64_t)(int64_t)seq_diff(c->rcv_up, head);
 
 	/* only ahead of what was published does it mean anything to the session */
 	if (!(c->flags & CONN_URGENT_IN) || urgent <= p->published_rx_urgent)
