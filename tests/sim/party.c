@@ -123,7 +123,13 @@ static bool work_write(struct party *p)
 		length = (uint32_t)left;
 	for (uint32_t i = 0; i < length; i++)
 		bytes[i] = stream_byte(p->key, p->worker.tx_head + i);
-	return worker_write(&p->worker, bytes, length) > 0;
+	if (worker_write(&p->worker, bytes, length) == 0)
+		return false;
+	if (random_below(p->random, 50) == 0) {
+		worker_urgent(&p->worker);
+		p->last_mark = p->worker.tx_head;
+	}
+	return true;
 }
 
 static bool work_take(struct party *p)

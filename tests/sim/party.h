@@ -31,6 +31,7 @@ struct party {
 	uint64_t peer_key;   /* of the stream that we receive */
 	uint64_t send_total; /* bytes to send */
 	uint64_t peer_total; /* bytes to receive, when we wait for them */
+	uint64_t last_mark;  /* the urgent mark that we set last; 0: none */
 	uint64_t abort_at;   /* bytes sent; UINT64_MAX: never */
 	bool closes_early;   /* closes without waiting for the peer's bytes */
 	bool leaves_early;   /* the worker's process ends as soon as it has closed */

@@ -372,6 +372,8 @@ static void check_end(const struct sim *sim)
 		assert_int_equal(worker_reset_reason(&p->worker), RING_RESET_NONE);
 		assert_true(p->fin);
 		assert_true(p->closes_early || p->worker.rx_tail == peer->send_total);
+		if (!p->closes_early)
+			assert_int_equal(worker_rx_urgent(&p->worker), peer->last_mark);
 	}
 }
 

@@ -1,5 +1,5 @@
 /*
- * The simulator over many seeds: $CALMD_SIM_SEEDS runs (300 by default) from
+ * The simulator over many seeds: $CALMD_SIM_SEEDS runs (1000 by default) from
  * $CALMD_SEED on, each of which it prints when it fails; CALMD_SIM_SEEDS=1 with
  * the printed CALMD_SEED runs that one again.
  */
@@ -34,7 +34,7 @@ static void say_seed_at_exit(void)
 static void every_byte_arrives_over_any_network_and_across_take_overs(void **state)
 {
 	uint64_t first = setting("CALMD_SEED", 1);
-	uint64_t seeds = setting("CALMD_SIM_SEEDS", 300);
+	uint64_t seeds = setting("CALMD_SIM_SEEDS", 1000);
 	struct sim_result all = {0};
 
 	(void)state;

@@ -87,6 +87,21 @@ static void a_pointer_of_zero_or_into_the_past_is_nothing(void **state)
 	assert_int_equal(worker_rx_urgent(&bed->worker), RING_NO_URGENT);
 }
 
+static void a_mark_that_comes_with_the_fin_is_where_it_belongs(void **state)
+{
+	struct bed *bed = *state;
+	struct segment seg;
+
+	reach(bed, TCP_ESTABLISHED);
+	seg = peer_segment(bed, FINACK | URG);
+	seg.data = (const uint8_t *)"\0\7";
+	seg.data_length = 2;
+	seg.urgent = 2;
+	peer_send(bed, &seg);
+	expect_state(bed, TCP_CLOSE_WAIT);
+	assert_int_equal(worker_rx_urgent(&bed->worker), 2);
+}
+
 static void a_pointer_without_urg_is_nothing(void **state)
 {
 	struct bed *bed = *state;
@@ -234,6 +249,7 @@ int main(void)
 		with_bed(the_mark_gets_through_a_shut_window),
 		with_bed(the_mark_only_grows),
 		with_bed(a_pointer_of_zero_or_into_the_past_is_nothing),
+		with_bed(a_mark_that_comes_with_the_fin_is_where_it_belongs),
 		with_bed(a_pointer_without_urg_is_nothing),
 		with_bed(a_mark_that_came_early_is_there_when_the_worker_is),
 		with_bed(a_mark_far_behind_does_not_come_around),
