@@ -139,7 +139,20 @@ static void recovery_new_ack(struct stack *s, uint32_t slot, uint32_t acked, uin
 		recovery_partial(c, acked);
 	else
 		c->dup_acks = 0;
+	/* the end of the last recovery is passed, and must not come around */
+	if (c->recovery == RECOVERY_OPEN && seq_gt(c->snd_una, c->recover))
+		c->recover = c->snd_una - 1;
 	congestion_ops(&c->congestion)->on_ack(&c->congestion, &ack);
+}
+
+/*
+ * Without SACK, duplicate ACKs right at the end of the last recovery may come from what
+ * was sent again needlessly in it: only those beyond it tell of a loss (RFC 6582, 3.2,
+ * step 1).
+ */
+static bool recovery_dup_acks_tell(const struct conn *c)
+{
+	return (c->flags & CONN_SACK) || seq_gt(c->snd_una, c->recover);
 }
 
 void recovery_ack(struct stack *s, uint32_t slot, const struct segment *seg, uint32_t acked,
@@ -160,7 +173,7 @@ void recovery_ack(struct stack *s, uint32_t slot, const struct segment *seg, uin
 	}
 	if (c->recovery != RECOVERY_OPEN || c->snd_una == c->snd_nxt)
 		return;
-	if (c->dup_acks >= DUPLICATE_THRESHOLD ||
+	if ((c->dup_acks >= DUPLICATE_THRESHOLD && recovery_dup_acks_tell(c)) ||
 	    (sacked > 0 && scoreboard_is_lost(board, c->snd_una, c->snd_mss)))
 		recovery_enter(s, slot);
 }
