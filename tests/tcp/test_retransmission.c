@@ -237,6 +237,35 @@ static void rfc_6582_a_partial_ack_sends_the_next_hole_at_once(void **state)
 	assert_int_equal(counter(bed, timeouts), 0);
 }
 
+static void rfc_6582_what_was_sent_again_needlessly_starts_no_new_recovery(void **state)
+{
+	struct bed *bed = *state;
+
+	open_with(bed, false, false);
+	write_segments(bed, 4);
+	bed_pass_until_out(bed, S); /* only the first was lost, but all is sent again */
+	expect(bed, ACK, 1, 1, MSS);
+	peer_sack(bed, 1 + 2 * MSS, 0u);
+	expect(bed, ACK, 1 + 2 * MSS, 1, MSS);
+	expect(bed, ACK, 1 + 3 * MSS, 1, MSS);
+	peer_sack(bed, 1 + 4 * MSS, 0u);
+	assert_false(info_of(bed).in_recovery);
+	user_write(bed, MSS);
+	expect(bed, ACK, 1 + 4 * MSS, 1, MSS);
+	for (int i = 0; i < 3; i++)
+		peer_sack(bed, 1 + 4 * MSS, 0u);
+	expect_nothing(bed);
+	assert_int_equal(counter(bed, fast_recoveries), 0);
+	/* the next loss is one again */
+	peer_sack(bed, 1 + 5 * MSS, 0u);
+	user_write(bed, 5 * MSS);
+	peer_take(bed);
+	for (int i = 0; i < 3; i++)
+		peer_sack(bed, 1 + 5 * MSS, 0u);
+	assert_int_equal(bed->out[bed->outs - 1].seq, 1 + 5 * MSS);
+	assert_int_equal(counter(bed, fast_recoveries), 1);
+}
+
 static void rfc_6675_all_holes_are_filled_without_a_time_out(void **state)
 {
 	struct bed *bed = *state;
@@ -510,6 +539,7 @@ int main(void)
 		with_bed(acks_that_move_the_window_or_bring_data_are_no_duplicates),
 		with_bed(rfc_3042_the_first_two_duplicate_acks_bring_new_segments),
 		with_bed(rfc_6582_a_partial_ack_sends_the_next_hole_at_once),
+		with_bed(rfc_6582_what_was_sent_again_needlessly_starts_no_new_recovery),
 		with_bed(rfc_6675_all_holes_are_filled_without_a_time_out),
 		with_bed_v6(rfc_6675_all_holes_are_filled_without_a_time_out),
 		with_bed(duplicate_acks_without_news_in_sack_do_not_count),
