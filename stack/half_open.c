@@ -99,10 +99,7 @@ static void half_open_free(struct stack *s, uint32_t slot)
 	table_touch(&s->table, half, sizeof(*half));
 	lookup_remove(s->lookup, slot);
 	timer_set(s->timers, slot, TIMER_NEVER);
-	if (s->used_half_opens.slot[s->used_half_opens.head] == slot)
-		(void)slot_queue_take(&s->used_half_opens, &slot);
-	else
-		slot_queue_drop(&s->used_half_opens, slot);
+	slot_queue_drop(&s->used_half_opens, slot);
 	half->identity.id = 0;
 	slot_pool_put(&s->free_half_opens, slot);
 	s->open_half_opens--;

@@ -123,8 +123,13 @@ bool slot_queue_take(struct slot_queue *queue, uint32_t *slot)
 
 void slot_queue_drop(struct slot_queue *queue, uint32_t slot)
 {
-	uint32_t kept = 0;
+	uint32_t kept = 0, first;
 
+	/* the oldest goes first nearly always */
+	if (queue->count > 0 && queue->slot[queue->head] == slot) {
+		(void)slot_queue_take(queue, &first);
+		return;
+	}
 	for (uint32_t i = 0; i < queue->count; i++) {
 		uint32_t value = queue->slot[(queue->head + i) % queue->size];
 
