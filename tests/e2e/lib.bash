@@ -9,7 +9,7 @@ bats_require_minimum_version 1.5.0
 E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export CALMD_SRCDIR=${CALMD_SRCDIR:-$(cd "$E2E/../.." && pwd)}
 export CALMD_BUILDDIR=${CALMD_BUILDDIR:-$CALMD_SRCDIR}
-export PYTHONPATH=$E2E PYTHONDONTWRITEBYTECODE=1
+export E2E PYTHONPATH=$E2E PYTHONDONTWRITEBYTECODE=1
 
 # The time in milliseconds.
 now_ms() {
