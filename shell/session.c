@@ -65,6 +65,10 @@ static void priv_open_session(struct worker *worker)
 static bool negotiated(struct worker *worker)
 {
 	bool all_read = worker->rx_tail == worker->view.rx_head && !worker->held;
+	if (!worker->window_awaited && negotiate_terminal_settled(&worker->negotiation)) {
+		worker->window_awaited = true;
+		worker_timer_arm(worker, TIMER_NEGOTIATE, WORKER_WINDOW_MS);
+	}
 	bool quiet = worker_timer_due(worker, TIMER_QUIET) && !worker->negotiation.heard;
 	bool late = worker_timer_due(worker, TIMER_NEGOTIATE);
 

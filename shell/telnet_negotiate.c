@@ -167,13 +167,16 @@ void negotiate_subnegotiation(struct negotiation *negotiation, uint8_t option, c
 		receive_window(negotiation, body);
 }
 
+bool negotiate_terminal_settled(const struct negotiation *negotiation)
+{
+	return negotiation->terminal_known || negotiation->them[NEGOTIATE_TTYPE] == OPTION_NO;
+}
+
 bool negotiate_complete(const struct negotiation *negotiation)
 {
-	bool terminal =
-		negotiation->terminal_known || negotiation->them[NEGOTIATE_TTYPE] == OPTION_NO;
 	bool window = negotiation->window_known || negotiation->them[NEGOTIATE_NAWS] == OPTION_NO;
 
-	return terminal && window;
+	return negotiate_terminal_settled(negotiation) && window;
 }
 
 bool negotiate_binary_input(const struct negotiation *negotiation)

@@ -58,6 +58,9 @@ void negotiate_receive(struct negotiation *negotiation, uint8_t verb, uint8_t op
 void negotiate_subnegotiation(struct negotiation *negotiation, uint8_t option, const uint8_t *body,
                               size_t length);
 
+/* True when the terminal type is known, or that there is none. */
+bool negotiate_terminal_settled(const struct negotiation *negotiation);
+
 /* True when all that a login needs is known: terminal type and window size, or that there is none. */
 bool negotiate_complete(const struct negotiation *negotiation);
 

@@ -53,9 +53,10 @@
 #define WORKER_FD_BELL_RING  8 /* the worker rings */
 
 /* Milliseconds. */
-#define WORKER_QUIET_MS     400   /* a client without any telnet command gets its session after */
-#define WORKER_NEGOTIATE_MS 3000  /* one that has begun to negotiate, after */
-#define WORKER_EOF_RETRY_MS 1000  /* end-of-file is typed again after; doubles */
+#define WORKER_QUIET_MS     600  /* a client without any telnet command gets its session after */
+#define WORKER_NEGOTIATE_MS 3000 /* one that has begun to negotiate, after */
+#define WORKER_WINDOW_MS    300  /* a promised window size is waited for no longer: it can follow */
+#define WORKER_EOF_RETRY_MS 1000 /* end-of-file is typed again after; doubles */
 #define WORKER_FIN_MS       60000 /* after the client's FIN, a silent session is hung up after */
 #define WORKER_HANGUP_MS    7000  /* a session that was hung up must have ended after */
 #define WORKER_DRAIN_MS     50    /* wait for a pty that a background process keeps open */
@@ -109,6 +110,7 @@ struct worker {
 	uint64_t rx_tail;      /* parsed up to here */
 	uint64_t rx_published; /* what the ring says */
 	uint64_t rx_told;      /* rx_tail when the master was last told of it */
+	bool window_awaited;   /* all but the window size is known */
 	bool synch;            /* discarding data until DM (RFC 854, Synch) */
 	bool held;             /* a negotiation waits for room in the send ring */
 	uint8_t held_verb, held_option;
