@@ -171,14 +171,16 @@ bool input_check_ack(struct stack *s, uint32_t slot, const struct segment *seg)
 
 	if (!(seg->flags & TCP_ACK))
 		return false;
-	if (c->state == TCP_SYN_RECEIVED) {
+	/* closed before that, it is in FIN-WAIT-1 and the peer's ACK of the SYN is still to come */
+	if (!(c->flags & CONN_SYN_ACKED)) {
 		if (!seq_gt(seg->ack, c->snd_una) || !seq_leq(seg->ack, c->snd_nxt)) {
 			s->stats.bad_ack++;
 			emit_reset_for(s, &c->identity.flow, c->identity.ifindex, seg,
 			               s->event.now_us);
 			return false;
 		}
-		ack_establish(s, slot);
+		if (c->state == TCP_SYN_RECEIVED)
+			ack_establish(s, slot);
 	} else if (!ack_in_range(c, seg->ack)) {
 		s->stats.bad_ack++;
 		challenge_ack(s, slot);

@@ -71,10 +71,14 @@ void recovery_resend_all(struct stack *s, uint32_t slot)
 {
 	struct conn *c = event_conn(s, slot);
 
-	c->high_rxt = c->snd_una;
-	c->lost_below = c->snd_nxt;
 	c->flags &= ~CONN_RTT_TIMING;
 	conn_dirty(s, slot);
+	if (!(c->flags & CONN_SYN_ACKED)) {
+		c->flags |= CONN_SYN_OWED; /* the SYN is no hole: there is no data at its number */
+		return;
+	}
+	c->high_rxt = c->snd_una;
+	c->lost_below = c->snd_nxt;
 }
 
 /* ---- what an ACK means ---- */

@@ -265,6 +265,52 @@ static void syn_received_to_fin_wait_1_sends_syn_and_fin_again(void **state)
 	expect_state(bed, TCP_FIN_WAIT_2);
 }
 
+/* Such a connection has no ring, so nothing at the number of its SYN may be sent as data. */
+static void close_half_open(struct bed *bed)
+{
+	struct conn_info info;
+
+	assert_true(bed_info(bed, &info));
+	assert_true(stack_close(bed->stack, info.id, bed->now_us));
+	bed_settle(bed);
+	expect(bed, FINACK, 1, 1, 0);
+	expect_state(bed, TCP_FIN_WAIT_1);
+}
+
+static void closed_in_syn_received_too_big_sends_the_syn_again(void **state)
+{
+	struct bed *bed = *state;
+	struct icmp_error error = {.kind = ICMP_TOO_BIG, .mtu = 600};
+
+	peer_syn(bed);
+	close_half_open(bed);
+	error.flow = bed->flow;
+	error.seq = bed->iss;
+	stack_icmp(bed->stack, &error, bed->now_us);
+	bed_settle(bed);
+	expect(bed, SYNACK, 0, 1, 0);
+	expect_nothing(bed);
+}
+
+static void closed_in_syn_received_only_an_ack_of_the_syn_counts(void **state)
+{
+	struct bed *bed = *state;
+	struct segment seg;
+
+	bed->window = 0;
+	peer_syn(bed);
+	close_half_open(bed);
+	bed->window = 5000;
+	seg = peer_segment(bed, FINACK);
+	seg.ack = bed->iss; /* in front of the SYN, with a window that opens, and FIN */
+	peer_send(bed, &seg);
+	expect(bed, RST, 0, 0, 0);
+	expect_state(bed, TCP_FIN_WAIT_1);
+	peer_flags(bed, FINACK);
+	expect(bed, FINACK, 1, 2, 0);
+	expect_state(bed, TCP_CLOSING);
+}
+
 static void syn_received_to_closed_by_abort_sends_rst(void **state)
 {
 	struct bed *bed = *state;
@@ -444,6 +490,8 @@ int main(void)
 		with_bed(syn_received_to_listen_by_rst),
 		with_bed(syn_received_to_fin_wait_1_by_close),
 		with_bed(syn_received_to_fin_wait_1_sends_syn_and_fin_again),
+		with_bed(closed_in_syn_received_too_big_sends_the_syn_again),
+		with_bed(closed_in_syn_received_only_an_ack_of_the_syn_counts),
 		with_bed(syn_received_to_closed_by_abort_sends_rst),
 		with_bed(fin_wait_1_to_fin_wait_2_by_ack),
 		with_bed(fin_wait_1_to_closing_by_fin),
