@@ -106,6 +106,9 @@ static void data_in_order(struct stack *s, uint32_t slot, const struct piece *pi
 
 	if (gaps)
 		next = reassembly_advance(event_reassembly(s, slot), piece->end);
+	/* nothing comes behind a FIN, whatever a peer had sent there before */
+	if ((c->flags & CONN_FIN_RECEIVED) && seq_gt(next, c->peer_fin))
+		next = c->peer_fin;
 	data_advance(c, next);
 	/* RFC 5681, 4.2: every second full segment at once, and all that fill a gap */
 	if (gaps || c->rcv_unacked >= 2 * c->rcv_mss)
@@ -181,6 +184,8 @@ bool input_check_fin(struct stack *s, uint32_t slot)
 	c->flags &= ~CONN_FIN_RECEIVED;
 	c->flags |= CONN_ACK_NOW;
 	c->rcv_nxt++;
+	if (s->table.reassembly[slot].count > 0)
+		reassembly_clear(event_reassembly(s, slot));
 	conn_dirty(s, slot);
 	switch (c->state) {
 	case TCP_ESTABLISHED:

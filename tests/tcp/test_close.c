@@ -187,6 +187,29 @@ static void nothing_counts_behind_the_fin(void **state)
 	assert_int_equal(worker_waiting(&bed->worker), 0);
 }
 
+/* A peer that has sent beyond its own FIN before. */
+static void the_fin_ends_the_stream_even_amid_what_came_out_of_order(void **state)
+{
+	struct bed *bed = *state;
+	struct segment seg;
+
+	reach(bed, TCP_ESTABLISHED);
+	peer_data_at(bed, 101, 100);
+	expect(bed, ACK, 1, 1, 0);
+	peer_data_at(bed, 301, 100);
+	expect(bed, ACK, 1, 1, 0);
+	seg = peer_segment(bed, FINACK);
+	seg.seq = PEER_ISS + 151;
+	peer_send(bed, &seg);
+	expect(bed, ACK, 1, 1, 0);
+	peer_data_at(bed, 1, 100);
+	expect(bed, ACK, 1, 152, 0);
+	expect_state(bed, TCP_CLOSE_WAIT);
+	user_take(bed, 150);
+	assert_int_equal(worker_waiting(&bed->worker), 0);
+	assert_int_equal(bed->stack->table.reassembly[bed->handle.slot].count, 0);
+}
+
 static void the_peers_fin_again_is_acknowledged_again(void **state)
 {
 	static const enum tcp_state states[] = {TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_CLOSING};
@@ -460,6 +483,7 @@ int main(void)
 		with_bed(fin_is_sent_again_until_it_is_acknowledged),
 		with_bed(a_fin_beyond_a_gap_waits_for_what_is_missing),
 		with_bed(nothing_counts_behind_the_fin),
+		with_bed(the_fin_ends_the_stream_even_amid_what_came_out_of_order),
 		with_bed(the_peers_fin_again_is_acknowledged_again),
 		with_bed(fin_wait_2_without_the_peers_fin_ends_with_a_reset),
 		with_bed(must_13_time_wait_lasts_2_msl),
