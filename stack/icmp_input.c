@@ -12,12 +12,13 @@
 static void icmp_too_big(struct stack *s, uint32_t slot, uint32_t mtu)
 {
 	struct conn *c = event_conn(s, slot);
-	bool v6 = c->identity.flow.peer.address.version == IP_V6;
-	uint32_t least = v6 ? PATH_MTU_LEAST_V6 : PATH_MTU_LEAST_V4;
+	const struct ip_address *peer = &c->identity.flow.peer.address;
+	uint32_t least = peer->version == IP_V6 ? PATH_MTU_LEAST_V6 : PATH_MTU_LEAST_V4;
 
 	if (mtu < least)
 		mtu = least;
-	if (c->identity.mtu != 0 && mtu >= c->identity.mtu)
+	/* compared as segments, since the interface's MTU may be unknown: it never grows */
+	if (mss_for_mtu(peer, mtu) >= mss_for_mtu(peer, c->identity.mtu))
 		return;
 	c->identity.mtu = mtu;
 	conn_set_mss(c);

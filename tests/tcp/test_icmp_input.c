@@ -76,6 +76,23 @@ static void no_path_mtu_is_believed_below_the_floor(void **state)
 	assert_int_equal(info.send_mss, v6 ? 1280 - 60 : 552 - 40);
 }
 
+static void an_unknown_mtu_does_not_grow(void **state)
+{
+	struct bed *bed = *state;
+	bool v6 = bed->flow.local.address.version == IP_V6;
+	struct conn_info info;
+
+	bed->mtu = 0;
+	bed->offer.mss = 8960;
+	reach(bed, TCP_ESTABLISHED);
+	user_write(bed, 1000);
+	peer_take(bed);
+	icmp(bed, ICMP_TOO_BIG, 1, 9000);
+	expect_nothing(bed);
+	assert_true(bed_info(bed, &info));
+	assert_int_equal(info.send_mss, v6 ? 1280 - 60 : 1500 - 40);
+}
+
 static void an_mtu_that_is_no_news_sends_nothing_again(void **state)
 {
 	struct bed *bed = *state;
@@ -144,6 +161,8 @@ int main(void)
 		with_bed(too_big_about_data_in_flight_makes_segments_smaller),
 		with_bed_v6(too_big_about_data_in_flight_makes_segments_smaller),
 		with_bed(rfc_5927_too_big_about_what_is_not_in_flight_is_ignored),
+		with_bed(an_unknown_mtu_does_not_grow),
+		with_bed_v6(an_unknown_mtu_does_not_grow),
 		with_bed(no_path_mtu_is_believed_below_the_floor),
 		with_bed_v6(no_path_mtu_is_believed_below_the_floor),
 		with_bed(an_mtu_that_is_no_news_sends_nothing_again),
