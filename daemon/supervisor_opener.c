@@ -1,7 +1,8 @@
 /*
  * The opener as the supervisor sees it. Sessions belong to their keepers and go
- * on without it; idle workers, whose channels led to the old one, are replaced
- * when a new one is there.
+ * on without it. Idle workers, whose channels lead to the old one, could give a
+ * client no session: they end with it, and connections wait until there are new
+ * ones.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -44,7 +45,7 @@ static void on_restart(evutil_socket_t fd, short what, void *arg)
 		try_again_later(s);
 		return;
 	}
-	workers_renew(s);
+	workers_upkeep(s);
 }
 
 int opener_start(struct supervisor *s)
@@ -86,5 +87,6 @@ void opener_ended(struct supervisor *s, int status)
 	if (s->stage != END_NOT)
 		return;
 	log_error("the opener %s; it is started again", status_text(status, text));
+	workers_end_idle(s);
 	try_again_later(s);
 }

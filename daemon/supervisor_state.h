@@ -192,8 +192,8 @@ void worker_release(struct supervisor *s, struct worker *worker);
 /* Calls EACH for every worker that is kept. */
 void workers_each(struct supervisor *s, void (*each)(struct supervisor *s, struct worker *worker));
 
-/* Those that are idle end, and are replaced (the opener they know is gone). */
-void workers_renew(struct supervisor *s);
+/* Those that are idle end; workers_upkeep() starts others. */
+void workers_end_idle(struct supervisor *s);
 
 /* supervisor_calls.c */
 

@@ -341,7 +341,7 @@ void workers_each(struct supervisor *s, void (*each)(struct supervisor *s, struc
 			each(s, worker);
 }
 
-static void renew(struct supervisor *s, struct worker *worker)
+static void end_idle(struct supervisor *s, struct worker *worker)
 {
 	if (worker->taken || worker->terminated || worker->child.pid == 0)
 		return;
@@ -350,8 +350,7 @@ static void renew(struct supervisor *s, struct worker *worker)
 	child_terminate(&worker->child);
 }
 
-void workers_renew(struct supervisor *s)
+void workers_end_idle(struct supervisor *s)
 {
-	workers_each(s, renew);
-	workers_upkeep(s);
+	workers_each(s, end_idle);
 }

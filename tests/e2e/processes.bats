@@ -174,7 +174,10 @@ three_others() {
 	local opener
 	opener=$(pids_of opener)
 	kill -KILL "$opener"
+	# Who comes while there is none waits for the next one.
+	start_background meanwhile in_client nc -d "$SERVER4" "$PORT"
 	wait_for 10 new_opener "$opener"
+	wait_for 10 grep -q '# ' "$BATS_FILE_TMPDIR/meanwhile.out"
 	run_peer <<-'END'
 		from telnet import *
 		with Telnet(SERVER4, PORT, timeout=15) as client:
