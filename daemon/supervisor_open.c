@@ -28,9 +28,9 @@
  */
 #define TIME_WAIT_MAX 32768
 
-/* Descriptors: three a worker, and some. */
+/* Descriptors: five a worker (supervisor_workers.c), and some to spare. */
 #define FILES_BASE       1024u
-#define FILES_PER_WORKER 4u
+#define FILES_PER_WORKER 6u
 
 static int open_guards(struct supervisor *s)
 {
