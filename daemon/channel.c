@@ -97,6 +97,12 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		;
 }
 
+void channel_receive(struct channel *channel)
+{
+	for (int i = 0; i < CHANNEL_RECEIVE_MAX && channel->fd >= 0 && receive_one(channel); i++)
+		;
+}
+
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct channel *channel = arg;

@@ -50,6 +50,12 @@ int channel_open(struct channel *channel, struct event_base *base, int fd, enum 
 /* What waits is lost. Nothing happens when it is closed already. */
 void channel_close(struct channel *channel);
 
+/* At most so many messages are taken in by channel_receive(); a socket holds fewer. */
+#define CHANNEL_RECEIVE_MAX 1024
+
+/* Takes in what has arrived by now, without waiting for the loop to come to it. */
+void channel_receive(struct channel *channel);
+
 /*
  * Sends now, or as soon as there is room. The descriptors stay the caller's. To a
  * peer that is gone, or over a channel that is closed, nothing is sent: its end

@@ -289,10 +289,11 @@ static bool open_worker(struct worker *w, struct conn_handle conn, uint64_t now_
 	w->pool->busy_count++;
 	pool_view(w, &w->seen);
 	pool_set_asleep(w, 1);
+	/* The supervisor first: it must know before it can see this worker end. */
+	master_tell(m, MESSAGE_WORKER_TAKEN, &taken, sizeof(taken));
 	if (message_send(w->channel, MESSAGE_OPEN, &open, sizeof(open), NULL, 0, MSG_DONTWAIT) != 0)
 		log_warning("cannot hand connection %" PRIu64 " to worker %" PRIu64 ": %s", conn.id,
 		            w->number, strerror(errno));
-	master_tell(m, MESSAGE_WORKER_TAKEN, &taken, sizeof(taken));
 	return true;
 }
 

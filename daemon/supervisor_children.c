@@ -105,6 +105,8 @@ void children_reap(struct supervisor *s)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		/* What the master said before counts: that a worker was taken, above all. */
+		channel_receive(&s->master.channel);
 		if (pid == s->master.pid)
 			master_ended(s, status);
 		else if (pid == s->opener.pid)
