@@ -7,14 +7,13 @@ load lib
 # A session that ignores the end of its input, so that calmd stays in CLOSE-WAIT.
 DEAF='login={"/bin/sh", "-c", "exec sleep 100"}'
 
-# with_peers [OPTION]... <SCRIPT: runs SCRIPT three times against a fresh calmd: over veth with IPv4
+# with_peers [OPTION]... <SCRIPT: runs SCRIPT three times at once against a fresh calmd: over veth with IPv4
 # and IPv6, and over loopback. It finds `peer`, one who has not sent anything yet, and `new_peer`.
 with_peers() {
-	local script=$BATS_TEST_TMPDIR/script family
+	local script=$BATS_TEST_TMPDIR/script family run pids=() pid
 	cat - >"$script"
 	start_calmd "$@"
 	for family in 4 6 local; do
-		echo "family: $family"
 		{
 			printf '%s\n' \
 				'pairs = {"4": (CLIENT4, SERVER4), "6": (CLIENT6, SERVER6), "local": ("127.0.0.1",) * 2}' \
@@ -25,13 +24,18 @@ with_peers() {
 				'    return Peer(here, there, next_port[0], port, **options)' \
 				'peer = new_peer()'
 			cat "$script"
-		} >"$script.whole"
-		if [ "$family" = local ]; then
-			run_peer_local "$family" <"$script.whole"
-		else
-			run_peer "$family" <"$script.whole"
-		fi
+		} >"$script.$family"
+		run=run_peer
+		[ "$family" != local ] || run=run_peer_local
+		"$run" "$family" <"$script.$family" >"$script.$family.out" 2>&1 &
+		pids+=($!)
 	done
+	local failed=0
+	for pid in "${pids[@]}"; do
+		wait "$pid" || failed=1
+	done
+	tail -n 30 "$script".*.out
+	return "$failed"
 }
 
 @test "LISTEN, SYN-RECEIVED, ESTABLISHED: a passive open" {
@@ -235,7 +239,7 @@ log_has() {
 		assert connection(peer)["state"] == "SYN-RECEIVED"
 		peer.send("R")
 		wait_state(peer, "CLOSED")
-		assert ctl("stats")["tcpAttemptFails"] == fails + 1
+		assert ctl("stats")["tcpAttemptFails"] > fails
 		assert listener(there, PORT)["state"] == "LISTEN"
 		other = new_peer()
 		other.connect()

@@ -3,10 +3,10 @@
 
 load lib
 
-# talk [OPTION]... <SCRIPT: SCRIPT once with IPv4 and once with IPv6, against one calmd. `connect`
+# talk [OPTION]... <SCRIPT: SCRIPT with IPv4 and with IPv6 at once, against one calmd. `connect`
 # gives a client with a prompt.
 talk() {
-	local script=$BATS_TEST_TMPDIR/talk address
+	local script=$BATS_TEST_TMPDIR/talk
 	{
 		cat <<-'END'
 			import re
@@ -20,14 +20,15 @@ talk() {
 		cat
 	} >"$script"
 	start_calmd "$@"
-	for address in "$SERVER4" "$SERVER6"; do
-		run_peer "$address" <"$script"
-	done
+	local first failed=0
+	run_peer "$SERVER4" <"$script" >"$script.out" 2>&1 &
+	first=$!
+	run_peer "$SERVER6" <"$script" || failed=1
+	wait "$first" || failed=1
+	cat "$script.out"
+	[ "$failed" -eq 0 ]
 	stop_calmd
 }
-
-# A program that shows each byte it reads, as hexadecimal numbers.
-HEX="stty raw -echo; echo READY; od -An -v -tx1 -w1"
 
 @test "the window's size reaches the terminal, and changes with the client's" {
 	start_calmd
@@ -38,11 +39,13 @@ HEX="stty raw -echo; echo READY; od -An -v -tx1 -w1"
 			expect # $
 			send stty size\n
 			expect ^24 80\r*\n# $
-			send trap 'stty size; exit' WINCH; echo re'a'dy; while :; do sleep 0.05; done\n
+			send sh -c "trap 'stty size; exit' WINCH; echo re'a'dy; while :; do sleep 0.05; done"\n
 			expect ^ready
 			resize 50 132
-			send x
+			send \n
 			expect 50 132\r*\n
+			expect # $
+			send exit\n
 			wait
 		END
 		[ "$status" -ne 124 ] || fail "$program: a step did not come true"
@@ -122,7 +125,7 @@ HEX="stty raw -echo; echo READY; od -An -v -tx1 -w1"
 @test "what programs read is what was typed: CR NUL is CR, IAC IAC is 255" {
 	talk <<-'END'
 		client = connect()
-		client.type("HEX\r".replace("HEX", """stty raw -echo; echo READY; od -An -v -tx1 -w1 -N 12"""))
+		client.type("stty raw -echo; echo READY; od -An -v -tx1 -w1 -N 12\r")
 		client.read_until(rb"READY\n")
 		client.send(b"\r\0a\r\nb\nc\xff\xffd\x00\x11\x03")
 		shown = client.read_until(rb"03\n").decode().split()

@@ -24,7 +24,8 @@ run_peer_local() {
 }
 
 run_peer_in() {
-	local namespace=$1 script=$BATS_TEST_TMPDIR/peer-script.py
+	local namespace=$1 script
+	script=$(mktemp "$BATS_TEST_TMPDIR/peer-XXXXXX.py")
 	shift
 	{
 		printf '%s\n' 'import sys, os, time' 'from peer import *' 'from ctl import *' \
