@@ -225,6 +225,9 @@ static int run_call(const struct options *options, int argc, char **argv)
 		return usage("call whom?");
 	if (!calmctl_split(argv[optind], &host, &port))
 		return usage("a host to call is HOST, HOST:PORT or [ADDRESS]:PORT");
+	/* getaddrinfo(3) would take the low 16 bits of a number; a name it looks up. */
+	if (port[0] >= '0' && port[0] <= '9' && read_number(port, 65535) == 0)
+		return usage("a port is a number from 1 to 65535");
 	return call_host(options, host, port, family, local_port);
 }
 

@@ -169,7 +169,8 @@ called_client_gets_a_session() {
 
 @test "status 2 for what is not a command" {
 	set_calmd_dir
-	for command in "" "no-such-command" "show" "show abc" "show 1 2" "call" "status 1" "--no-such-option"; do
+	for command in "" "no-such-command" "show" "show abc" "show 1 2" "call" "call 127.0.0.1:99999" \
+		"call [::1]:0" "status 1" "--no-such-option"; do
 		# shellcheck disable=SC2086
 		run -2 --separate-stderr ctl $command
 		assert_equal "stdout of '$command'" "$output" ""
