@@ -22,6 +22,8 @@ attacked() {
 			    client = Telnet(address, PORT, timeout=30, quiet=True)
 			    try:
 			        client.send(data) if whole else [client.send(bytes((byte,))) for byte in data]
+			        # It has no terminal type and no window, so that calmd waits for none.
+			        client.send(command(WONT, TTYPE) + command(WONT, NAWS))
 			        client.type("\x15\r\x15echo ali've'\r")
 			        got = client.read_until(rb"alive\r\n")
 			    except ConnectionError:
@@ -35,7 +37,6 @@ attacked() {
 		END
 		cat
 		cat <<-'END'
-			# All at once: each waits until calmd waits no longer for its answers.
 			with ThreadPoolExecutor(80) as pool:
 			    for done in [pool.submit(attack, address, name, data, whole)
 			                 for address in (SERVER4, SERVER6) for name, data in attacks
