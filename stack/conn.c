@@ -179,6 +179,19 @@ void conn_enqueue(struct stack *stack, uint32_t slot)
 
 /* ---- CLOSE ---- */
 
+/*
+ * Nobody is left who could end a connection that its user has closed, and a peer may
+ * keep its window shut, or open it byte by byte, for ever (RFC 6429). What a slow line
+ * takes it gets, but the slot is wanted again.
+ */
+static void conn_limit_closing(struct stack *stack, uint32_t slot)
+{
+	const struct conn *c = slot_conn(stack, slot);
+
+	conn_timer(stack, slot, CONN_TIMER_END,
+	           stack->event.now_us + CLOSING_US + CLOSING_BYTE_US * (c->tx_head - c->tx_una));
+}
+
 void conn_close(struct stack *stack, uint32_t slot, const char *why)
 {
 	struct conn *c = event_conn(stack, slot);
@@ -200,6 +213,7 @@ void conn_close(struct stack *stack, uint32_t slot, const char *why)
 		return;
 	}
 	c->rx_tail = c->rx_head; /* nobody will take it: its room must not shut the window */
+	conn_limit_closing(stack, slot);
 	if (c->flags & CONN_WAITING) {
 		c->flags &= ~CONN_WAITING;
 		slot_queue_drop(&stack->accept_queue, slot);

@@ -44,7 +44,7 @@ enum conn_timer {
 	CONN_TIMER_PERSIST,    /* zero-window probes */
 	CONN_TIMER_DELAYED_ACK,
 	CONN_TIMER_KEEPALIVE,
-	CONN_TIMER_END, /* SYN-SENT gives up; FIN-WAIT-2 without a user ends */
+	CONN_TIMER_END, /* SYN-SENT, and what a user has closed, give up */
 	CONN_TIMERS
 };
 

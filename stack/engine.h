@@ -29,8 +29,10 @@
 #define MSS_DEFAULT_V6   1220u
 #define WINDOW_SCALE_MAX 14u /* RFC 7323, 2.3 */
 
-#define DELAYED_ACK_US        40000ULL    /* RFC 9293, MUST-58: below 0.5 s */
-#define FIN_WAIT_2_US         60000000ULL /* a closed user waits that long for the peer's FIN */
+#define DELAYED_ACK_US        40000ULL     /* RFC 9293, MUST-58: below 0.5 s */
+#define FIN_WAIT_2_US         60000000ULL  /* a closed user waits that long for the peer's FIN */
+#define CLOSING_US            120000000ULL /* and so long for the ACK of all it had written ... */
+#define CLOSING_BYTE_US       1000ULL      /* ... and for each byte of that: a kilobyte a second */
 #define KEEPALIVE_INTERVAL_US 75000000ULL
 #define KEEPALIVE_PROBES      9u
 #define RETRANSMITS_MAX       15u /* R2 of RFC 9293, 3.8.3: well over 100 s */

@@ -126,12 +126,22 @@ static void timeout_keepalive(struct stack *s, uint32_t slot)
 
 static void timeout_end(struct stack *s, uint32_t slot)
 {
-	const struct conn *c = slot_conn(s, slot);
-
-	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
+	switch (slot_conn(s, slot)->state) {
+	case TCP_SYN_SENT:
+	case TCP_SYN_RECEIVED:
 		conn_abort(s, slot, RING_RESET_TIMEOUT, "no answer in time");
-	else if (c->state == TCP_FIN_WAIT_2)
+		break;
+	case TCP_FIN_WAIT_1:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+		timeout_gone(s, slot, "the peer does not take the rest");
+		break;
+	case TCP_FIN_WAIT_2:
 		timeout_gone(s, slot, "the peer does not close its side");
+		break;
+	default:
+		break;
+	}
 }
 
 static void timeout_run(struct stack *s, uint32_t slot, enum conn_timer timer)

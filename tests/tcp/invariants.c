@@ -52,7 +52,7 @@ static const char *timers_broken(const struct stack *s, uint32_t slot)
 		HOLDS(c->tx_una == c->tx_head || persist);
 		HOLDS(!(c->flags & CONN_FIN_QUEUED) || (c->flags & CONN_FIN_SENT) || persist);
 	}
-	HOLDS(c->state != TCP_FIN_WAIT_2 || c->timer_us[CONN_TIMER_END] != TIMER_NEVER);
+	HOLDS(!(c->flags & CONN_FIN_QUEUED) || c->timer_us[CONN_TIMER_END] != TIMER_NEVER);
 	HOLDS(c->state != TCP_SYN_SENT || c->timer_us[CONN_TIMER_END] != TIMER_NEVER);
 	return NULL;
 }

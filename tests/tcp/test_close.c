@@ -445,6 +445,52 @@ static void tx_fin_and_last_bytes_are_seen_when_the_worker_is_gone(void **state)
 	expect(bed, FINACK, 1, 1, 1);
 }
 
+/* RFC 6429: it answers every probe, so neither probes nor keepalive ever end it. */
+static void a_peer_that_takes_nothing_more_does_not_keep_what_is_closed(void **state)
+{
+	struct bed *bed = *state;
+	uint64_t began_us;
+
+	reach(bed, TCP_ESTABLISHED);
+	bed->window = 0;
+	peer_flags(bed, ACK);
+	user_write(bed, 4000);
+	user_close(bed);
+	stack_worker_gone(bed->stack, bed->handle, bed->now_us);
+	bed_settle(bed);
+	began_us = bed->now_us;
+	while (bed_state(bed) == TCP_FIN_WAIT_1 && bed->now_us - began_us < 1000 * S) {
+		bed_pass_until_out(bed, 100 * S);
+		if (!(next_out(bed)->seg.flags & RST))
+			peer_flags(bed, ACK);
+	}
+	expect_state(bed, TCP_CLOSED);
+	assert_true(bed->now_us - began_us >= 124 * S && bed->now_us - began_us < 126 * S);
+	assert_int_equal(bed->detached, 1);
+}
+
+static void a_slow_peer_gets_the_rest_of_what_is_closed(void **state)
+{
+	struct bed *bed = *state;
+	uint64_t began_us;
+
+	bed->offer.scale = -1;
+	establish_with_worker(bed, 4096, 262144);
+	bed->window = 1200; /* a second */
+	peer_flags(bed, ACK);
+	user_write(bed, 262144);
+	user_close(bed);
+	stack_worker_gone(bed->stack, bed->handle, bed->now_us);
+	bed_settle(bed);
+	began_us = bed->now_us;
+	while (bed_state(bed) == TCP_FIN_WAIT_1) {
+		bed_pass(bed, S);
+		peer_ack(bed);
+	}
+	expect_state(bed, TCP_FIN_WAIT_2);
+	assert_true(bed->now_us - began_us > 200 * S);
+}
+
 static void a_worker_can_abort(void **state)
 {
 	struct bed *bed = *state;
@@ -499,6 +545,8 @@ int main(void)
 		with_bed(a_worker_that_leaves_without_closing_resets),
 		with_bed(a_worker_that_leaves_after_closing_has_everything_delivered),
 		with_bed(tx_fin_and_last_bytes_are_seen_when_the_worker_is_gone),
+		with_bed(a_peer_that_takes_nothing_more_does_not_keep_what_is_closed),
+		with_bed(a_slow_peer_gets_the_rest_of_what_is_closed),
 		with_bed(a_worker_can_abort),
 		with_bed(a_worker_can_abort_after_it_has_closed),
 	};
