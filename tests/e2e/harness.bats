@@ -133,7 +133,7 @@ peer_talks_to_echo() {
 }
 
 @test "the flood of SYNs arrives, from as many addresses" {
-	capture_start flood server
+	CAPTURE_BYTES=128 capture_start flood server
 	run -0 in_client "$CALMD_BUILDDIR/tests/e2e/synflood" -n 1000 "$SERVER4" 9999
 	run -0 in_client "$CALMD_BUILDDIR/tests/e2e/synflood" -n 1000 "$SERVER6" 9999
 	capture_stop flood

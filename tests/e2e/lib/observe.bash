@@ -2,11 +2,13 @@
 # shellcheck shell=bash
 
 # capture_start NAME [SIDE [DEVICE]]: captures TCP in $BATS_FILE_TMPDIR/NAME.pcap; SIDE is server
-# (default) or client, DEVICE eth0 (default), lo or wire0. Returns when it is capturing.
+# (default) or client, DEVICE eth0 (default), lo or wire0. Returns when it is capturing. Its buffer
+# holds as many frames as their size allows: CAPTURE_BYTES, where set, is what a frame may have, for
+# a flood of small ones.
 capture_start() {
 	local name=$1 side=${2:-server} device=${3:-eth0}
 	start_background "capture-$name" "in_$side" tcpdump -i "$device" -Z root -U -n \
-		--immediate-mode -B 16384 -w "$BATS_FILE_TMPDIR/$name.pcap" 'tcp or udp port 9'
+		--immediate-mode -B 32768 -s "${CAPTURE_BYTES:-66000}" -w "$BATS_FILE_TMPDIR/$name.pcap" 'tcp or udp port 9'
 	echo "$side $device" >"$BATS_FILE_TMPDIR/$name.where"
 	wait_for 10 grep -q '^tcpdump: listening on' "$BATS_FILE_TMPDIR/capture-$name.out"
 }
