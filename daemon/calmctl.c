@@ -239,6 +239,21 @@ static const struct {
 	{"abort", run_end},     {"call", run_call}, {"stats", run_stats},
 };
 
+/* --json may stand behind the command, too: takes it out, returns how many words are left. */
+static int take_json(int argc, char **argv, struct options *options)
+{
+	int left = 1;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			options->json = true;
+		else
+			argv[left++] = argv[i];
+	}
+	argv[left] = NULL;
+	return left;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
@@ -274,6 +289,7 @@ int main(int argc, char **argv)
 		return usage("no command");
 	argc -= optind;
 	argv += optind;
+	argc = take_json(argc, argv, &options);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[0], commands[i].name) == 0)
 			return commands[i].run(&options, argc, argv);

@@ -297,18 +297,31 @@ static bool open_worker(struct worker *w, struct conn_handle conn, uint64_t now_
 	return true;
 }
 
+/* The worker that has been idle longest and whose process has not ended; NULL for none. */
+static struct worker *idle_worker(struct pool *pool)
+{
+	struct worker *w;
+	char byte;
+
+	while ((w = TAILQ_FIRST(&pool->idle)) != NULL) {
+		/* its end may not have been noticed yet: it would cost a client its connection */
+		if (recv(w->channel, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) < 0 &&
+		    errno == EAGAIN)
+			return w;
+		pool_hang_up(w);
+	}
+	return NULL;
+}
+
 bool pool_settle(struct pool *pool, uint64_t now_us)
 {
 	struct conn_handle conn;
 	struct worker *w;
 	bool called = false;
 
-	while ((w = TAILQ_FIRST(&pool->idle)) != NULL &&
-	       stack_accept_next(pool->master->stack, &conn)) {
+	while (stack_accept_next(pool->master->stack, &conn) && (w = idle_worker(pool)) != NULL &&
+	       open_worker(w, conn, now_us))
 		called = true;
-		if (!open_worker(w, conn, now_us))
-			break;
-	}
 	release(pool);
 	return called;
 }

@@ -326,7 +326,9 @@ bool route_lookup(struct route *route, const struct ip_address *destination, uin
 	add_attribute(&request, RTA_DST, destination->bytes, size);
 	if (ifindex != 0)
 		add_attribute(&request, RTA_OIF, &ifindex, sizeof(ifindex));
-	if (!send_request(route, &request.header) || !wait_answer(route, LOOKUP_WAIT_MS))
+	memset(&route->answer, 0, sizeof(route->answer)); /* never a former one's */
+	if (!send_request(route, &request.header) || !wait_answer(route, LOOKUP_WAIT_MS) ||
+	    route->answer.source.version == IP_NONE)
 		return false;
 	*answer = route->answer;
 	if (answer->mtu == 0)
