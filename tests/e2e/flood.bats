@@ -51,7 +51,9 @@ flooded() {
 		assert len(under) >= 20
 		assert under[-1] < 500, "a keystroke waited"
 		assert under[len(under) // 2] < 50
-		assert peak - before < 8 << 20, "memory grew"
+		# a sanitizer has an eighth more for each page, and keeps what was freed for a while
+		limit = 16 if os.environ.get("CALMD_SANITIZERS") else 8
+		assert peak - before < limit << 20, "memory grew"
 		assert stats["tcpPassiveOpens"] > int(count) // 10, "the flood did not arrive"
 		assert ctl("status")["half_open"] <= 1024
 		assert client.run("echo still here").endswith("still here\n")

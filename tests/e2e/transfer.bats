@@ -75,7 +75,8 @@ send() {
 		data = open(path, "rb").read(count)
 		with Telnet(address, PORT, timeout=60) as client:
 		    client.read_until(rb"# $")
-		    client.type(f"stty raw -echo; echo GO; head -c {count} | sha256sum; exit\r")
+		    # CR with its NUL: a CR alone and an LF that happens to come first are one newline
+		    client.type(f"stty raw -echo; echo GO; head -c {count} | sha256sum; exit\r\0")
 		    client.read_until(rb"GO\n")
 		    begin = time.monotonic()
 		    client.send(data.replace(b"\xff", b"\xff\xff").replace(b"\r", b"\r\0"))
