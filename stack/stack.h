@@ -163,8 +163,9 @@ bool stack_attach(struct stack *stack, struct conn_handle conn, uint32_t worker,
 void stack_ring_changed(struct stack *stack, struct conn_handle conn, uint64_t now_us);
 
 /*
- * The worker's process is gone. If it left without tx_fin the connection is
- * aborted (RST). From now on the connection counts no more for max_connections
+ * The worker's process is gone. If it ended before it took the connection up,
+ * that waits for another one (the `detached` hook is called first). If it left
+ * without tx_fin the connection is aborted (RST). From now on the connection counts no more for max_connections
  * and input is discarded; what stands in the send ring is still delivered.
  */
 void stack_worker_gone(struct stack *stack, struct conn_handle conn, uint64_t now_us);

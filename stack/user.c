@@ -187,6 +187,33 @@ bool stack_attach(struct stack *s, struct conn_handle handle, uint32_t worker,
 	return true;
 }
 
+/* The worker ended before it took the connection up: nothing has been taken or written. */
+static bool user_untouched(const struct stack *s, uint32_t slot)
+{
+	const struct conn *c = slot_conn(s, slot);
+	const struct ring *ring = &slot_private(s, slot)->ring;
+
+	return ring->master != NULL && c->state == TCP_ESTABLISHED &&
+	       !(c->flags & CONN_FIN_QUEUED) && c->tx_head == 0 && c->rx_tail == 0 &&
+	       c->rx_head <= CONN_EARLY_BYTES && s->table.reassembly[slot].count == 0 &&
+	       atomic_load_explicit(&ring->worker->conn_id, memory_order_relaxed) == 0;
+}
+
+/* Back into the accept queue, for another worker; what came meanwhile is early data again. */
+static void user_requeue(struct stack *s, uint32_t slot)
+{
+	struct conn *c = event_conn(s, slot);
+	struct event_note *note = event_note(s, NOTE_DETACHED, &c->identity);
+
+	note->to = TCP_ESTABLISHED;
+	note->handle = (struct conn_handle){slot, c->identity.id};
+	note->worker = c->worker;
+	memcpy(table_early(&s->table, slot), slot_private(s, slot)->ring.rx, c->rx_head);
+	c->early_bytes = (uint32_t)c->rx_head;
+	c->worker = CONN_NO_WORKER;
+	conn_enqueue(s, slot);
+}
+
 void stack_worker_gone(struct stack *s, struct conn_handle handle, uint64_t now_us)
 {
 	struct conn *c = user_conn(s, handle);
@@ -197,7 +224,9 @@ void stack_worker_gone(struct stack *s, struct conn_handle handle, uint64_t now_
 		return;
 	event_begin(s, now_us);
 	c = event_conn(s, handle.slot);
-	if (user_read_ring(s, handle.slot)) {
+	if (user_untouched(s, handle.slot)) {
+		user_requeue(s, handle.slot);
+	} else if (user_read_ring(s, handle.slot)) {
 		c->flags |= CONN_WORKER_GONE;
 		if (c->flags & CONN_COUNTED) {
 			c->flags &= ~CONN_COUNTED;

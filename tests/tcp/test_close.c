@@ -408,6 +408,27 @@ static void a_worker_that_leaves_without_closing_resets(void **state)
 	assert_int_equal(bed->detached, 1);
 }
 
+static void a_worker_that_ends_before_it_takes_the_connection_up_costs_nothing(void **state)
+{
+	struct bed *bed = *state;
+	struct conn_handle waiting;
+	struct conn_info info;
+
+	reach(bed, TCP_ESTABLISHED);
+	atomic_store(&bed->worker.ring.worker->conn_id, 0);
+	peer_data(bed, 100);
+	stack_worker_gone(bed->stack, bed->handle, bed->now_us);
+	assert_int_equal(bed->detached, 1);
+	expect_state(bed, TCP_ESTABLISHED);
+	assert_true(stack_accept_next(bed->stack, &waiting));
+	assert_int_equal(waiting.id, bed->handle.id);
+	assert_true(bed_info(bed, &info));
+	assert_true(info.waiting);
+	assert_false(info.has_worker);
+	assert_int_equal(bed_conn(bed)->early_bytes, info.rcv_queue);
+	assert_true(info.rcv_queue >= 100);
+}
+
 static void a_worker_that_leaves_after_closing_has_everything_delivered(void **state)
 {
 	struct bed *bed = *state;
@@ -543,6 +564,7 @@ int main(void)
 		with_bed(a_call_on_a_pair_in_time_wait_is_refused),
 		with_bed(when_time_wait_entries_run_out_the_oldest_ends),
 		with_bed(a_worker_that_leaves_without_closing_resets),
+		with_bed(a_worker_that_ends_before_it_takes_the_connection_up_costs_nothing),
 		with_bed(a_worker_that_leaves_after_closing_has_everything_delivered),
 		with_bed(tx_fin_and_last_bytes_are_seen_when_the_worker_is_gone),
 		with_bed(a_peer_that_takes_nothing_more_does_not_keep_what_is_closed),

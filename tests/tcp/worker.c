@@ -18,6 +18,8 @@ void worker_open(struct worker *worker, uint32_t rx_size, uint32_t tx_size)
 		abort();
 	}
 	close(fd);
+	/* it takes up at once whatever it is given */
+	atomic_store(&worker->ring.worker->conn_id, 1);
 }
 
 void worker_close(struct worker *worker)
