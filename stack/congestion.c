@@ -16,13 +16,15 @@ static const struct congestion_ops *const algorithms[CONGESTION_ALGORITHMS] = {
 const struct congestion_ops *congestion_ops(const struct congestion *cc)
 {
 	/* The number comes from the connection table, which may be damaged. */
-	return cc->algorithm < CONGESTION_ALGORITHMS ? algorithms[cc->algorithm] : &congestion_reno;
+	if (cc->algorithm < CONGESTION_ALGORITHMS && algorithms[cc->algorithm] != NULL)
+		return algorithms[cc->algorithm];
+	return &congestion_reno;
 }
 
 int congestion_find(const char *name)
 {
 	for (int i = 0; i < CONGESTION_ALGORITHMS; i++) {
-		if (strcmp(algorithms[i]->name, name) == 0)
+		if (algorithms[i] != NULL && strcmp(algorithms[i]->name, name) == 0)
 			return i;
 	}
 	return -1;
@@ -37,10 +39,11 @@ uint32_t congestion_initial_window(uint32_t mss)
 	return window < UINT32_MAX ? (uint32_t)window : UINT32_MAX;
 }
 
-void congestion_init(struct congestion *cc, uint32_t algorithm, uint32_t mss, uint64_t now_us)
+void congestion_init(struct congestion *cc, uint32_t algorithm, uint32_t mss, const struct rtt *rtt,
+                     uint64_t now_us)
 {
 	memset(cc, 0, sizeof(*cc));
 	cc->algorithm = algorithm < CONGESTION_ALGORITHMS ? algorithm : CONGESTION_RENO;
 	cc->mss = mss > 0 ? mss : 1;
-	congestion_ops(cc)->init(cc, now_us);
+	congestion_ops(cc)->init(cc, rtt, now_us);
 }

@@ -164,7 +164,7 @@ static void promote_fields(struct stack *s, uint32_t slot, const struct half_ope
 	c->ts_recent_us = s->event.now_us;
 	conn_set_mss(c);
 	recovery_init(c);
-	congestion_init(&c->congestion, s->config.congestion, c->snd_mss, s->event.now_us);
+	congestion_init(&c->congestion, s->config.congestion, c->snd_mss, &c->rtt, s->event.now_us);
 	/* RFC 6298, 2.2: the handshake is the first sample, unless it was sent again (Karn) */
 	if (half->retransmits == 0) {
 		uint64_t rtt = s->event.now_us - half->identity.created_us;

@@ -91,7 +91,7 @@ static void syn_sent_options(struct stack *s, struct conn *c, const struct segme
 	c->snd_wl1 = seg->seq;
 	c->snd_wl2 = seg->ack;
 	conn_set_mss(c);
-	congestion_init(&c->congestion, s->config.congestion, c->snd_mss, s->event.now_us);
+	congestion_init(&c->congestion, s->config.congestion, c->snd_mss, &c->rtt, s->event.now_us);
 }
 
 static void syn_sent_established(struct stack *s, uint32_t slot, const struct segment *seg)

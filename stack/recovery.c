@@ -128,7 +128,7 @@ static void recovery_new_ack(struct stack *s, uint32_t slot, uint32_t acked, uin
 	struct congestion_ack ack = {
 		.now_us = s->event.now_us,
 		.acked_bytes = acked,
-		.in_flight = flight,
+		.in_flight_before = flight,
 		.cwnd_limited = flight + c->snd_mss > c->congestion.cwnd,
 		.in_recovery = c->recovery == RECOVERY_FAST,
 		.rtt = &c->rtt,

@@ -30,8 +30,9 @@ static uint32_t larger(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
-static void reno_init(struct congestion *cc, uint64_t now_us)
+static void reno_init(struct congestion *cc, const struct rtt *rtt, uint64_t now_us)
 {
+	(void)rtt;
 	(void)now_us;
 	cc->cwnd = congestion_initial_window(cc->mss);
 	cc->ssthresh = CONGESTION_SSTHRESH_INFINITE;

@@ -21,7 +21,7 @@ static void call_fill(struct stack *s, uint32_t slot)
 	c->ts_offset = timestamp_offset(s, &c->identity.flow);
 	conn_set_mss(c);
 	recovery_init(c);
-	congestion_init(&c->congestion, s->config.congestion, c->snd_mss, s->event.now_us);
+	congestion_init(&c->congestion, s->config.congestion, c->snd_mss, &c->rtt, s->event.now_us);
 }
 
 static const char *call_refuse(struct stack *s, const struct flow *flow, bool from_listen)

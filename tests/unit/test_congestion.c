@@ -9,7 +9,7 @@ static struct congestion reno(uint32_t cwnd, uint32_t ssthresh)
 {
 	struct congestion cc;
 
-	congestion_init(&cc, CONGESTION_RENO, MSS, 0);
+	congestion_init(&cc, CONGESTION_RENO, MSS, NULL, 0);
 	cc.cwnd = cwnd;
 	cc.ssthresh = ssthresh;
 	return cc;
@@ -18,7 +18,7 @@ static struct congestion reno(uint32_t cwnd, uint32_t ssthresh)
 static void ack(struct congestion *cc, uint32_t bytes)
 {
 	const struct congestion_ack ack = {
-		.acked_bytes = bytes, .in_flight = cc->cwnd, .cwnd_limited = true};
+		.acked_bytes = bytes, .in_flight_before = cc->cwnd, .cwnd_limited = true};
 
 	congestion_ops(cc)->on_ack(cc, &ack);
 }
@@ -42,7 +42,7 @@ static void algorithms_are_found_by_name_and_number(void **state)
 	assert_int_equal(congestion_find("reno"), CONGESTION_RENO);
 	assert_int_equal(congestion_find("vegas"), -1);
 	assert_int_equal(congestion_find(""), -1);
-	congestion_init(&cc, CONGESTION_ALGORITHMS, MSS, 0);
+	congestion_init(&cc, CONGESTION_ALGORITHMS, MSS, NULL, 0);
 	assert_int_equal(cc.algorithm, CONGESTION_RENO);
 	cc.algorithm = CONGESTION_ALGORITHMS;
 	assert_ptr_equal(congestion_ops(&cc), &congestion_reno);
@@ -55,7 +55,7 @@ static void a_connection_begins_in_slow_start(void **state)
 	struct congestion cc;
 
 	(void)state;
-	congestion_init(&cc, CONGESTION_RENO, MSS, 0);
+	congestion_init(&cc, CONGESTION_RENO, MSS, NULL, 0);
 	assert_int_equal(cc.cwnd, 10 * MSS);
 	assert_int_equal(cc.ssthresh, CONGESTION_SSTHRESH_INFINITE);
 	assert_int_equal(cc.mss, MSS);
@@ -187,7 +187,7 @@ static void an_mss_of_zero_still_sends(void **state)
 	struct congestion cc;
 
 	(void)state;
-	congestion_init(&cc, CONGESTION_RENO, 0, 0);
+	congestion_init(&cc, CONGESTION_RENO, 0, NULL, 0);
 	assert_int_equal(cc.mss, 1);
 	assert_int_equal(cc.cwnd, 10);
 }
