@@ -52,7 +52,7 @@ static void the_syn_ack_offers_what_the_mtu_allows(void **state)
 	}
 }
 
-static void must_5_the_syn_of_a_call_has_an_mss_too(void **state)
+static void must_14_the_syn_of_a_call_has_an_mss_too(void **state)
 {
 	struct bed *bed = *state;
 	bool v6 = bed->flow.local.address.version == IP_V6;
@@ -383,8 +383,8 @@ int main(void)
 		with_bed_v6(three_segments_make_a_connection_that_we_call),
 		with_bed(the_syn_ack_offers_what_the_mtu_allows),
 		with_bed_v6(the_syn_ack_offers_what_the_mtu_allows),
-		with_bed(must_5_the_syn_of_a_call_has_an_mss_too),
-		with_bed_v6(must_5_the_syn_of_a_call_has_an_mss_too),
+		with_bed(must_14_the_syn_of_a_call_has_an_mss_too),
+		with_bed_v6(must_14_the_syn_of_a_call_has_an_mss_too),
 		with_bed(must_15_without_an_mss_option_segments_have_the_default_size),
 		with_bed_v6(must_15_without_an_mss_option_segments_have_the_default_size),
 		with_bed(must_16_no_segment_is_larger_than_the_peers_mss_less_options),

@@ -29,7 +29,7 @@ static void in_order_data_is_acknowledged_within_40_ms(void **state)
 	user_take(bed, 100);
 }
 
-static void must_59_every_second_full_segment_is_acknowledged_at_once(void **state)
+static void shld_19_every_second_full_segment_is_acknowledged_at_once(void **state)
 {
 	struct bed *bed = *state;
 
@@ -220,7 +220,7 @@ static void before_our_first_byte_the_window_waits_for_it(void **state)
 	expect_nothing(bed);
 }
 
-static void must_34_the_windows_right_edge_never_moves_back(void **state)
+static void shld_14_the_windows_right_edge_never_moves_back(void **state)
 {
 	struct bed *bed = *state;
 	uint32_t edge = 0;
@@ -582,7 +582,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_bed(in_order_data_is_acknowledged_within_40_ms),
-		with_bed(must_59_every_second_full_segment_is_acknowledged_at_once),
+		with_bed(shld_19_every_second_full_segment_is_acknowledged_at_once),
 		with_bed(data_that_we_send_carries_the_ack),
 		with_bed(a_segment_that_was_merged_on_the_way_is_acknowledged_at_once),
 		with_bed(rfc_5681_a_gap_is_answered_at_once_and_so_is_its_filling),
@@ -595,7 +595,7 @@ int main(void)
 		with_bed(more_gaps_than_there_is_room_for_are_forgotten_not_confused),
 		with_bed(a_full_ring_shuts_the_window_and_its_reader_opens_it),
 		with_bed(before_our_first_byte_the_window_waits_for_it),
-		with_bed(must_34_the_windows_right_edge_never_moves_back),
+		with_bed(shld_14_the_windows_right_edge_never_moves_back),
 		with_bed(a_probe_of_the_shut_window_is_answered),
 		with_bed(a_shut_window_lets_acks_and_rst_through),
 		with_bed(no_more_is_sent_than_the_window_allows),
