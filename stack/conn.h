@@ -43,6 +43,7 @@ enum conn_timer {
 	CONN_TIMER_RETRANSMIT, /* RFC 6298; SYNs and FINs too */
 	CONN_TIMER_PERSIST,    /* zero-window probes */
 	CONN_TIMER_DELAYED_ACK,
+	CONN_TIMER_PACE, /* the next segment may go; see pacing.c */
 	CONN_TIMER_KEEPALIVE,
 	CONN_TIMER_END, /* SYN-SENT, and what a user has closed, give up */
 	CONN_TIMERS

@@ -69,10 +69,18 @@ struct event {
 	struct event_note note[EVENT_NOTES];
 };
 
+/* How far ahead of its rate a connection has sent: see pacing.c. */
+struct pacing {
+	int64_t debt;        /* millionths of bytes; below zero: credit */
+	uint64_t updated_us; /* when the debt was so much */
+	bool waiting;        /* the rate alone kept a segment back */
+};
+
 /* What the engine keeps of a connection beside its entry. */
 struct conn_private {
 	struct ring ring; /* ring.master NULL: none attached */
 	struct scoreboard scoreboard;
+	struct pacing pacing;
 	bool dirty; /* in the list of those that may have something to send */
 	uint32_t reset_reason;
 	/* what the master page holds, so that unchanged fields are not written again */
@@ -306,6 +314,19 @@ void recovery_resend_all(struct stack *stack, uint32_t slot);
 void conn_output(struct stack *stack, uint32_t slot, uint64_t now_us);
 /* The window to advertise now; never moves the right edge back, avoids silly windows. */
 uint32_t output_window(const struct stack *stack, uint32_t slot);
+
+/* pacing.c: not before its time; for connections whose congestion control sets no rate, always */
+
+/* Before and after the sending side of a connection runs; the end sets or stops the timer. */
+void pacing_begin(struct stack *stack, uint32_t slot);
+void pacing_end(struct stack *stack, uint32_t slot);
+/*
+ * True when a segment of LENGTH bytes may go now, with PIPE bytes in the network. Once it
+ * was false it is so until pacing_end(), that no shorter segment overtakes a longer one.
+ */
+bool pacing_allows(struct stack *stack, uint32_t slot, uint32_t length, uint32_t pipe);
+/* It has gone. */
+void pacing_sent(struct stack *stack, uint32_t slot, uint32_t length);
 
 /* emit.c: building packets into the batch */
 

@@ -4,8 +4,8 @@
  * Theory of operation: whatever happens to a connection marks it dirty; once for
  * a batch of work, stack_output() runs conn_output() for each dirty one, as an
  * event of its own. It takes in the worker's page, then sends: a SYN that is
- * owed; what recovery.c names as lost; new data, as far as the peer's window and
- * cwnd let it and no silly window comes of it (3.8.6.2.1); FIN behind the last
+ * owed; what recovery.c names as lost; new data, as far as the peer's window, cwnd
+ * and pacing let it and no silly window comes of it (3.8.6.2.1); FIN behind the last
  * byte; and an ACK, if one is owed and no data carried it. Nagle's algorithm is
  * off: this is telnet, and a worker writes whole bursts into its ring.
  */
@@ -105,12 +105,15 @@ static bool output_lost(struct stack *s, uint32_t slot)
 
 		if (range.start != c->snd_una && pipe + length > c->congestion.cwnd)
 			return true;
+		if (!pacing_allows(s, slot, length, pipe))
+			return true;
 		if (!emit_segment(s, slot, range.start, fin ? length - 1 : length, flags))
 			return false;
 		c->counters.segs_retransmitted++;
 		c->counters.bytes_retransmitted += fin ? length - 1 : length;
 		emit_count_again(s);
 		c->high_rxt = range.end;
+		pacing_sent(s, slot, length);
 		pipe += length;
 		output_started(s, slot);
 	}
@@ -192,12 +195,26 @@ static bool output_new(struct stack *s, uint32_t slot)
 			output_blocked(s, slot);
 			return true;
 		}
+		if (!pacing_allows(s, slot, length, pipe))
+			return true;
 		last = length == available;
 		if (!output_one(s, slot, length, last))
 			return false;
+		pacing_sent(s, slot, length);
 		pipe += length;
 	}
 	return true;
+}
+
+/* What was lost, then what is new. False when the batch is full. */
+static bool output_data(struct stack *s, uint32_t slot)
+{
+	bool all;
+
+	pacing_begin(s, slot);
+	all = output_lost(s, slot) && output_new(s, slot);
+	pacing_end(s, slot);
+	return all;
 }
 
 /* ---- ACKs ---- */
@@ -232,7 +249,7 @@ void conn_output(struct stack *s, uint32_t slot, uint64_t now_us)
 		all = output_syn(s, slot);
 	if (c->flags & CONN_SYN_ACKED || c->state == TCP_FIN_WAIT_1) {
 		if (user_has_data(s, slot))
-			all = all && output_lost(s, slot) && output_new(s, slot);
+			all = all && output_data(s, slot);
 		if (all)
 			output_ack(s, slot);
 	}

@@ -1,6 +1,6 @@
 /*
  * Timers that have expired (RFC 9293, 3.8.1, 3.8.3, 3.8.4, 3.8.6.1): retransmission,
- * zero-window probes, delayed ACK, keepalive, and the end of a wait.
+ * zero-window probes, delayed ACK, pacing, keepalive, and the end of a wait.
  *
  * A connection has one deadline in the heap: the earliest of its timers when it
  * was set. A timer that was moved later since is found not yet due here, and the
@@ -156,6 +156,9 @@ static void timeout_run(struct stack *s, uint32_t slot, enum conn_timer timer)
 		break;
 	case CONN_TIMER_DELAYED_ACK:
 		timeout_delayed_ack(s, slot);
+		break;
+	case CONN_TIMER_PACE:
+		conn_dirty(s, slot);
 		break;
 	case CONN_TIMER_KEEPALIVE:
 		timeout_keepalive(s, slot);
