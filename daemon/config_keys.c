@@ -27,8 +27,10 @@ static const char *busy_choice(uint32_t index)
 static const char *congestion_choice(uint32_t index)
 {
 	const struct congestion congestion = {.algorithm = index};
+	const char *name = congestion_ops(&congestion)->name;
 
-	return index < CONGESTION_ALGORITHMS ? congestion_ops(&congestion)->name : NULL;
+	/* one that is not there gives Reno's */
+	return congestion_find(name) == (int)index ? name : NULL;
 }
 
 static const char *log_level_choice(uint32_t index)

@@ -15,6 +15,8 @@ struct rtt;
 
 #define CONGESTION_PRIVATE_WORDS     48
 #define CONGESTION_SSTHRESH_INFINITE UINT32_MAX
+/* No window of TCP is larger (RFC 7323, section 2.3), so no cwnd need be. */
+#define CONGESTION_CWND_MAX (UINT32_C(1) << 30)
 
 /* In the connection table: no pointers. */
 struct congestion {
@@ -117,6 +119,25 @@ uint32_t congestion_initial_window(uint32_t mss);
 void congestion_init(struct congestion *cc, uint32_t algorithm, uint32_t mss, const struct rtt *rtt,
                      uint64_t now_us);
 
+/* True when WINDOWS and MSS can have come from an algorithm: for a table that is taken up. */
+bool congestion_valid(const struct congestion *cc);
+
+/* ---- what algorithms share ---- */
+
+/* cwnd BYTES larger, up to CONGESTION_CWND_MAX. */
+void congestion_grow(struct congestion *cc, uint32_t bytes);
+
+/* Slow start: BYTES larger, up to ssthresh. Returns the bytes left over (RFC 3465, 2.2). */
+uint32_t congestion_slow_start(struct congestion *cc, uint32_t bytes);
+
+/* NUM / DEN of FLIGHT bytes, but at least two segments (RFC 5681, equation 4). NUM <= DEN. */
+uint32_t congestion_fraction(const struct congestion *cc, uint32_t flight, uint32_t num,
+                             uint32_t den);
+
+/* A reduction was wrong: back to these windows; a cwnd that is larger stays (RFC 4015, section 4). */
+void congestion_restore(struct congestion *cc, uint32_t cwnd, uint32_t ssthresh);
+
 extern const struct congestion_ops congestion_reno;
+extern const struct congestion_ops congestion_cubic;
 
 #endif

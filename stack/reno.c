@@ -1,33 +1,32 @@
 /*
  * Reno: slow start and congestion avoidance (RFC 5681, section 3.1) with
- * appropriate byte counting (RFC 3465).
+ * appropriate byte counting (RFC 3465). As the RFC has it, to compare others with: no
+ * HyStart++, no pacing.
  *
- * During fast recovery cwnd stays at ssthresh and is not inflated: what may be
- * sent then is cwnd less the bytes that the scoreboard thinks are in the network
- * (RFC 6675, section 5), so that RFC 6582's inflation and deflation by duplicate
- * ACKs have nothing left to do here.
+ * During fast recovery cwnd is not Reno's: recovery.c lets it go down to ssthresh in
+ * proportion to what is delivered, so that RFC 6582's inflation and deflation by
+ * duplicate ACKs have nothing left to do.
  */
 #include "congestion.h"
 
+#include <stddef.h>
 #include <string.h>
 
-/* No window of TCP is larger (RFC 7323, section 2.3), so no cwnd need be. */
-#define CWND_MAX (UINT32_C(1) << 30)
+/* In private_words. */
+struct reno {
+	uint64_t bytes_acked;   /* in congestion avoidance, not yet turned into cwnd */
+	uint32_t after_timeout; /* 1 from a time-out to the end of its slow start */
+	uint32_t undo_valid;
+	uint32_t undo_cwnd; /* as before the last reduction */
+	uint32_t undo_ssthresh;
+} __attribute__((may_alias));
 
-/* Reno's private words. */
-enum {
-	BYTES_ACKED,   /* acknowledged in congestion avoidance, not yet turned into cwnd */
-	AFTER_TIMEOUT, /* 1 from a time-out to the end of its slow start */
-};
+_Static_assert(sizeof(struct reno) <= sizeof(((struct congestion *)0)->private_words),
+               "private_words are too few for Reno");
 
-static uint32_t smaller(uint32_t a, uint32_t b)
+static struct reno *reno_of(struct congestion *cc)
 {
-	return a < b ? a : b;
-}
-
-static uint32_t larger(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
+	return (struct reno *)cc->private_words;
 }
 
 static void reno_init(struct congestion *cc, const struct rtt *rtt, uint64_t now_us)
@@ -39,15 +38,13 @@ static void reno_init(struct congestion *cc, const struct rtt *rtt, uint64_t now
 	memset(cc->private_words, 0, sizeof(cc->private_words));
 }
 
-/* Half of what was outstanding (RFC 5681, equation 4). */
-static uint32_t reduced(const struct congestion *cc, uint32_t flight)
+static void reno_on_transmit(struct congestion *cc, uint32_t in_flight, bool app_limited,
+                             uint64_t now_us)
 {
-	return larger(flight / 2, 2 * cc->mss);
-}
-
-static void grow(struct congestion *cc, uint32_t bytes)
-{
-	cc->cwnd = cc->cwnd < CWND_MAX - smaller(bytes, CWND_MAX) ? cc->cwnd + bytes : CWND_MAX;
+	(void)cc;
+	(void)in_flight;
+	(void)app_limited;
+	(void)now_us;
 }
 
 /*
@@ -57,27 +54,27 @@ static void grow(struct congestion *cc, uint32_t bytes)
  */
 static uint32_t slow_start(struct congestion *cc, uint32_t acked)
 {
-	uint32_t limit = (cc->private_words[AFTER_TIMEOUT] ? 1 : 2) * cc->mss;
-	uint32_t growth = smaller(smaller(acked, limit), cc->ssthresh - cc->cwnd);
+	uint32_t limit = (reno_of(cc)->after_timeout ? 1 : 2) * cc->mss;
+	uint32_t rest = congestion_slow_start(cc, acked < limit ? acked : limit);
 
-	grow(cc, growth);
-	if (cc->cwnd < cc->ssthresh)
-		return 0;
-	cc->private_words[AFTER_TIMEOUT] = 0;
-	return smaller(acked, limit) - growth;
+	if (cc->cwnd >= cc->ssthresh)
+		reno_of(cc)->after_timeout = 0;
+	return rest;
 }
 
 /* One segment for each cwnd of bytes acknowledged (RFC 3465, section 2.1). */
 static void congestion_avoidance(struct congestion *cc, uint32_t acked)
 {
-	uint64_t bytes_acked = cc->private_words[BYTES_ACKED] + acked;
+	struct reno *reno = reno_of(cc);
 
-	if (bytes_acked >= cc->cwnd) {
-		bytes_acked -= cc->cwnd;
-		grow(cc, cc->mss);
+	reno->bytes_acked += acked;
+	if (reno->bytes_acked >= cc->cwnd) {
+		reno->bytes_acked -= cc->cwnd;
+		congestion_grow(cc, cc->mss);
 	}
 	/* No more than one segment a round trip. */
-	cc->private_words[BYTES_ACKED] = bytes_acked < cc->cwnd ? bytes_acked : cc->cwnd - 1;
+	if (reno->bytes_acked >= cc->cwnd)
+		reno->bytes_acked = cc->cwnd - 1;
 }
 
 static void reno_on_ack(struct congestion *cc, const struct congestion_ack *ack)
@@ -93,13 +90,31 @@ static void reno_on_ack(struct congestion *cc, const struct congestion_ack *ack)
 		congestion_avoidance(cc, acked);
 }
 
+static void reno_remember(struct congestion *cc)
+{
+	struct reno *reno = reno_of(cc);
+
+	reno->undo_valid = 1;
+	reno->undo_cwnd = cc->cwnd;
+	reno->undo_ssthresh = cc->ssthresh;
+}
+
+/* Half of what was outstanding (RFC 5681, equation 4). */
 static void reno_on_loss(struct congestion *cc, uint32_t flight, uint64_t now_us)
 {
 	(void)now_us;
-	cc->ssthresh = reduced(cc, flight);
+	reno_remember(cc);
+	cc->ssthresh = congestion_fraction(cc, flight, 1, 2);
 	cc->cwnd = cc->ssthresh;
-	cc->private_words[BYTES_ACKED] = 0;
-	cc->private_words[AFTER_TIMEOUT] = 0;
+	reno_of(cc)->bytes_acked = 0;
+	reno_of(cc)->after_timeout = 0;
+}
+
+/* The same for a mark (RFC 3168, section 6.1.2), which is no mistake. */
+static void reno_on_ecn(struct congestion *cc, uint32_t flight, uint64_t now_us)
+{
+	reno_on_loss(cc, flight, now_us);
+	reno_of(cc)->undo_valid = 0;
 }
 
 /*
@@ -116,26 +131,46 @@ static void reno_on_timeout(struct congestion *cc, uint32_t flight, bool first, 
 {
 	(void)now_us;
 	/* A segment lost again doesn't halve ssthresh again (RFC 5681, section 3.1). */
-	if (first)
-		cc->ssthresh = reduced(cc, flight);
+	if (first) {
+		reno_remember(cc);
+		cc->ssthresh = congestion_fraction(cc, flight, 1, 2);
+	}
 	cc->cwnd = cc->mss;
-	cc->private_words[BYTES_ACKED] = 0;
-	cc->private_words[AFTER_TIMEOUT] = 1;
+	reno_of(cc)->bytes_acked = 0;
+	reno_of(cc)->after_timeout = 1;
+}
+
+static void reno_on_undo(struct congestion *cc, uint64_t now_us)
+{
+	struct reno *reno = reno_of(cc);
+
+	(void)now_us;
+	if (!reno->undo_valid)
+		return;
+	reno->undo_valid = 0;
+	reno->after_timeout = 0;
+	congestion_restore(cc, reno->undo_cwnd, reno->undo_ssthresh);
 }
 
 static void reno_on_idle(struct congestion *cc, uint64_t now_us)
 {
+	uint32_t restart = congestion_initial_window(cc->mss);
+
 	(void)now_us;
-	cc->cwnd = smaller(cc->cwnd, congestion_initial_window(cc->mss));
-	cc->private_words[BYTES_ACKED] = 0;
+	if (cc->cwnd > restart)
+		cc->cwnd = restart;
+	reno_of(cc)->bytes_acked = 0;
 }
 
 const struct congestion_ops congestion_reno = {
 	.name = "reno",
 	.init = reno_init,
+	.on_transmit = reno_on_transmit,
 	.on_ack = reno_on_ack,
 	.on_loss = reno_on_loss,
+	.on_ecn = reno_on_ecn,
 	.on_recovered = reno_on_recovered,
 	.on_timeout = reno_on_timeout,
+	.on_undo = reno_on_undo,
 	.on_idle = reno_on_idle,
 };
