@@ -176,7 +176,7 @@ static bool create_stack(struct master *m, int table_fd)
 	return true;
 }
 
-/* One event base that never makes a system call for its timers. */
+/* One event base that never makes a system call for its timers; see master_loop.c. */
 static struct event_base *create_base(void)
 {
 	struct event_config *config = event_config_new();
@@ -249,6 +249,7 @@ int master_main(void)
 	m->started_us = master_now_us();
 	m->status = EXIT_FAILURE;
 	m->icmp_fd[0] = m->icmp_fd[1] = -1;
+	m->near_fd = -1;
 	if (!receive_config(m))
 		goto end;
 	memcpy(fd, m->message.fd, sizeof(fd));

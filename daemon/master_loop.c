@@ -3,16 +3,23 @@
  *
  * A turn begins with one libevent callback (a lane, a worker's channel, the
  * control socket, a message, a timer) that calls the engine, and ends in
- * master_settle(). There is one timer for all of the engine; it is only set
- * anew when the engine's deadline has come nearer or it has gone off, so that a
- * deadline that keeps moving away costs nothing.
+ * master_settle(). The engine's timers are one here; it is only set anew when
+ * the engine's deadline has come nearer or it has gone off, so that a deadline
+ * that keeps moving away costs nothing.
  *
- * The loop's clock is the kernel's coarse one, a few milliseconds behind at
- * most: a timer that goes off early is set again.
+ * A deadline that is far (retransmission, keepalive, a delayed ACK) waits in the
+ * loop, which is free but knows no more than milliseconds of the kernel's coarse
+ * clock: a timer that goes off early is set again. A near one, such as pacing has
+ * a thousand times a second, gets a timer descriptor, exact to some microseconds
+ * and a system call each. Keystrokes have no near deadlines.
+ *
+ * System calls: timerfd_settime.
  */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -24,6 +31,18 @@
 
 /* Times that a turn looks at rings once more before others have theirs. */
 #define SLEEP_ROUNDS 4
+/* Below that the loop's clock would be too late by too much. */
+#define NEAR_US 20000u
+
+/* Exact: on the clock that the engine's times are of. */
+static bool set_near_timer(const struct master *m, uint64_t deadline_us)
+{
+	struct itimerspec at = {0};
+
+	at.it_value.tv_sec = (time_t)(deadline_us / 1000000u);
+	at.it_value.tv_nsec = (long)(deadline_us % 1000000u) * 1000 + 1; /* all zero: off */
+	return timerfd_settime(m->near_fd, TFD_TIMER_ABSTIME, &at, NULL) == 0;
+}
 
 static void set_timer(struct master *m, uint64_t now_us)
 {
@@ -35,6 +54,8 @@ static void set_timer(struct master *m, uint64_t now_us)
 		return;
 	m->armed_us = deadline;
 	wait_us = deadline > now_us ? deadline - now_us : 0;
+	if (wait_us < NEAR_US && set_near_timer(m, deadline))
+		return;
 	tv.tv_sec = (time_t)(wait_us / 1000000u);
 	tv.tv_usec = (suseconds_t)(wait_us % 1000000u);
 	evtimer_add(m->timer, &tv);
@@ -74,6 +95,16 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	master_settle(m, now_us);
 }
 
+/* Edge-triggered: the descriptor need not be read, which would be a call more. */
+static bool create_near_timer(struct master *m)
+{
+	m->near_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (m->near_fd < 0)
+		return false;
+	m->near_timer = event_new(m->base, m->near_fd, EV_READ | EV_ET | EV_PERSIST, on_timer, m);
+	return m->near_timer != NULL && event_add(m->near_timer, NULL) == 0;
+}
+
 static void on_again(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
@@ -86,9 +117,9 @@ bool master_loop_create(struct master *m)
 	m->armed_us = UINT64_MAX;
 	m->timer = evtimer_new(m->base, on_timer, m);
 	m->again = event_new(m->base, -1, 0, on_again, m);
-	if (m->timer != NULL && m->again != NULL)
+	if (m->timer != NULL && m->again != NULL && create_near_timer(m))
 		return true;
-	log_error("cannot make the master's timers: out of memory");
+	log_error("cannot make the master's timers: %s", strerror(errno));
 	return false;
 }
 
@@ -96,6 +127,10 @@ void master_loop_destroy(struct master *m)
 {
 	if (m->timer != NULL)
 		event_free(m->timer);
+	if (m->near_timer != NULL)
+		event_free(m->near_timer);
+	if (m->near_fd >= 0)
+		close(m->near_fd);
 	if (m->again != NULL)
 		event_free(m->again);
 	if (m->end_timer != NULL)

@@ -43,9 +43,11 @@ struct master {
 	int icmp_fd[2]; /* ICMPv4, ICMPv6 */
 	struct event *icmp_event[2];
 
-	struct event *timer; /* stack_timers() */
-	uint64_t armed_us;   /* what it is set to; UINT64_MAX: nothing */
-	struct event *again; /* work was left over for the next turn of the loop */
+	struct event *timer;      /* stack_timers() */
+	struct event *near_timer; /* the same, for near deadlines */
+	int near_fd;              /* its timerfd(2) */
+	uint64_t armed_us;        /* what the two are set to; UINT64_MAX: nothing */
+	struct event *again;      /* work was left over for the next turn of the loop */
 	struct event *end_timer;
 	uint64_t end_us; /* when an orderly end has lasted long enough */
 
