@@ -61,7 +61,7 @@ void relay_output(struct worker *worker)
 	size_t total = 0;
 
 	while (worker->pty_ready && worker->stage == WORKER_SESSION) {
-		uint32_t room = ring_room(worker);
+		uint32_t room = ring_output_room(worker);
 		if (room < WORKER_ROOM_MIN) {
 			worker->need_space = true;
 			break;

@@ -110,7 +110,7 @@ static void watch_pty(struct worker *worker)
 		return;
 	/* A hang-up cannot be ignored any other way than by not watching. */
 	if (!worker->pty_hung) {
-		if (ring_room(worker) >= WORKER_ROOM_MIN)
+		if (ring_output_room(worker) >= WORKER_ROOM_MIN)
 			events |= EPOLLIN;
 		else
 			worker->need_space = true;
@@ -132,6 +132,7 @@ static void turn(struct worker *worker)
 		relay_output(worker);
 	session_turn(worker);
 	ring_publish(worker);
+	ring_trim(worker);
 }
 
 /* Sleeps, unless the master has published something meanwhile (stack/ring.h, Sleeping). */
@@ -178,7 +179,7 @@ static void note_pty(struct worker *worker, uint32_t events)
 		return;
 	worker->pty_ready = true;
 	/* It cannot be read to find out whether it is only hung up for a while. */
-	if ((events & EPOLLIN) == 0 && ring_room(worker) < WORKER_ROOM_MIN)
+	if ((events & EPOLLIN) == 0 && ring_output_room(worker) < WORKER_ROOM_MIN)
 		session_pty_hung(worker);
 }
 

@@ -19,7 +19,8 @@
  *
  * Bounds. What the network sends is held in the receive ring, and in a small
  * pending buffer for runs of a few bytes. What the session writes is read only
- * as far as the send ring has room beyond a reserve; the reserve is for answers
+ * as far as the send ring has room beyond a reserve, and the master wants it
+ * (stack/ring.h, tx_limit); the reserve is for answers
  * to telnet commands. When even that is used up the worker reads no further
  * input until the peer has acknowledged something: a client that does not read
  * is not read either.
@@ -28,7 +29,7 @@
  * that cannot be ends the worker.
  *
  * System calls while it relays: epoll_wait, epoll_ctl, recvmsg, sendmsg,
- * read, write, ioctl, shutdown, close, clock_gettime, prctl, exit_group.
+ * read, write, ioctl, shutdown, close, clock_gettime, madvise, prctl, exit_group.
  */
 #ifndef SHELL_WORKER_H
 #define SHELL_WORKER_H
@@ -63,12 +64,16 @@
 #define WORKER_PTY_RETRY_MS 100   /* longest time between looks at a pty that is hung up */
 #define WORKER_PTY_FULL_MS  1000 /* a pty that takes no input is tried again after, at the latest */
 
+#define WORKER_TRIM_MS 1000 /* memory of a send ring that is not used is given back after */
+
 /* Bytes of input that wait for the pty outside the ring. */
 #define WORKER_PENDING_SIZE 1024u
 /* Bytes of the send ring that the session's output leaves free. */
 #define WORKER_RESERVE 256u
-/* Output is read from the pty when the send ring has this much room. */
+/* Output is read from the pty when there is this much room for it in the send ring. */
 #define WORKER_ROOM_MIN 1024u
+/* Less output than this does not make a ring worth trimming. */
+#define WORKER_TRIM_MIN (64u << 10)
 /* Bytes read from the pty after its session has ended: more than its buffers hold. */
 #define WORKER_DRAIN_MAX (128u << 10)
 
@@ -88,12 +93,13 @@ enum worker_timer {
 	TIMER_HANGUP,
 	TIMER_DRAIN,
 	TIMER_PTY,
+	TIMER_TRIM,
 	TIMERS
 };
 
 /* The master's page as last seen and checked. */
 struct worker_view {
-	uint64_t rx_head, tx_tail, rx_urgent;
+	uint64_t rx_head, tx_tail, tx_limit, rx_urgent;
 	bool rx_fin;
 };
 
@@ -124,7 +130,8 @@ struct worker {
 	uint64_t tx_head;      /* written up to here */
 	uint64_t tx_published; /* what the ring says */
 	uint64_t tx_urgent;    /* our urgent mark, behind DM; 0: none */
-	bool need_space;       /* sleeping until tx_tail moves */
+	uint64_t tx_trimmed;   /* tx_head when the ring's memory was last given back */
+	bool need_space;       /* sleeping until tx_tail or tx_limit moves */
 	bool ayt_owed;         /* an AYT is to be answered when the last answer has arrived */
 	uint64_t ayt_end;      /* tx offset behind the last answer */
 	struct telnet_output output;
@@ -179,10 +186,17 @@ bool ring_take_up(struct worker *worker, uint64_t conn_id);
 bool ring_look(struct worker *worker);
 /* Bytes that the send ring has room for. */
 uint32_t ring_room(const struct worker *worker);
+/* Bytes that session output may usefully fill of it now (stack/ring.h, tx_limit). */
+uint32_t ring_output_room(const struct worker *worker);
 /* Appends LENGTH bytes, as they are, to the send ring; the caller has checked the room. */
 void ring_append(struct worker *worker, const void *bytes, size_t length);
 /* Makes what was read and written visible to the master, and wakes it where that is needed. */
 void ring_publish(struct worker *worker);
+/*
+ * Gives back the send ring's memory some time after much was written, once all of
+ * that is acknowledged: an idle session is to be small whatever it has shown.
+ */
+void ring_trim(struct worker *worker);
 /* The end: what has been written is all. The stage is WORKER_DONE afterwards. */
 void ring_finish(struct worker *worker);
 

@@ -8,6 +8,7 @@
  * and a doorbell a keystroke would double the cost of one.
  */
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "daemon/bell.h"
@@ -35,6 +36,7 @@ bool ring_look(struct worker *worker)
 	uint64_t rx_head = LOAD(page->rx_head);
 	uint64_t rx_urgent = LOAD(page->rx_urgent); /* behind the data that it belongs to */
 	uint64_t tx_tail = LOAD(page->tx_tail);
+	uint64_t tx_limit = LOAD(page->tx_limit); /* any value will do */
 
 	if (reset != RING_RESET_NONE) {
 		log_debug("connection %llu is gone (reason %u)",
@@ -51,12 +53,14 @@ bool ring_look(struct worker *worker)
 		          (unsigned long long)worker->tx_published);
 		worker_exit(1);
 	}
-	bool changed = rx_head != view->rx_head || rx_fin != view->rx_fin ||
-	               rx_urgent != view->rx_urgent ||
-	               (worker->need_space && tx_tail != view->tx_tail);
+	bool changed =
+		rx_head != view->rx_head || rx_fin != view->rx_fin ||
+		rx_urgent != view->rx_urgent ||
+		(worker->need_space && (tx_tail != view->tx_tail || tx_limit != view->tx_limit));
 	*view = (struct worker_view){
 		.rx_head = rx_head,
 		.tx_tail = tx_tail,
+		.tx_limit = tx_limit,
 		.rx_urgent = rx_urgent,
 		.rx_fin = rx_fin || view->rx_fin,
 	};
@@ -66,6 +70,17 @@ bool ring_look(struct worker *worker)
 uint32_t ring_room(const struct worker *worker)
 {
 	return worker->ring.tx_size - (uint32_t)(worker->tx_head - worker->view.tx_tail);
+}
+
+uint32_t ring_output_room(const struct worker *worker)
+{
+	uint32_t room = ring_room(worker);
+
+	if (worker->view.tx_limit <= worker->tx_head)
+		return 0;
+	return worker->view.tx_limit - worker->tx_head < room
+	               ? (uint32_t)(worker->view.tx_limit - worker->tx_head)
+	               : room;
 }
 
 void ring_append(struct worker *worker, const void *bytes, size_t length)
@@ -100,6 +115,19 @@ void ring_publish(struct worker *worker)
 	}
 	if (ring)
 		doorbell(worker);
+}
+
+void ring_trim(struct worker *worker)
+{
+	if (worker->tx_head - worker->tx_trimmed < WORKER_TRIM_MIN)
+		return;
+	if (worker_timer_due(worker, TIMER_TRIM) && worker->view.tx_tail == worker->tx_head) {
+		/* All is acknowledged, so nobody reads it again: the memory of both copies goes. */
+		madvise(worker->ring.tx, worker->ring.tx_size, MADV_REMOVE);
+		worker->tx_trimmed = worker->tx_head;
+	} else if (worker->timers[TIMER_TRIM] == 0) {
+		worker_timer_arm(worker, TIMER_TRIM, WORKER_TRIM_MS);
+	}
 }
 
 void ring_finish(struct worker *worker)

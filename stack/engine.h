@@ -84,7 +84,8 @@ struct conn_private {
 	bool dirty; /* in the list of those that may have something to send */
 	uint32_t reset_reason;
 	/* what the master page holds, so that unchanged fields are not written again */
-	uint64_t published_rx_head, published_tx_tail, published_tx_sent, published_rx_urgent;
+	uint64_t published_rx_head, published_tx_tail, published_tx_sent, published_rx_urgent,
+		published_tx_limit;
 	bool published_fin;
 	bool published_close;
 	uint64_t challenge_second;

@@ -57,25 +57,37 @@ struct event_note *event_note(struct stack *stack, int kind, const struct conn_i
 enum event_news {
 	NEWS_NONE = 0,
 	NEWS = RING_ASLEEP,
-	NEWS_ROOM = RING_ASLEEP_ROOM, /* tx_tail has moved */
+	NEWS_ROOM = RING_ASLEEP_ROOM, /* tx_tail or tx_limit has moved */
 };
 
-/* A worker that waits for room is woken once a quarter of its send buffer is free. */
-static bool event_room_worthwhile(const struct conn_private *p)
+/* How much a worker may have written that is not yet sent (ring.h, tx_limit). */
+static uint64_t event_unsent_max(const struct conn *c)
+{
+	uint32_t share = c->congestion.cwnd / RING_UNSENT_CWND;
+
+	return share > RING_UNSENT_MIN ? share : RING_UNSENT_MIN;
+}
+
+/*
+ * A worker that waits for room is woken once a quarter of its send buffer is free
+ * and half of what it may write ahead is sent.
+ */
+static bool event_room_worthwhile(const struct conn *c, const struct conn_private *p)
 {
 	uint64_t head = atomic_load_explicit(&p->ring.worker->tx_head, memory_order_relaxed);
 
-	return head - p->published_tx_tail <= p->ring.tx_size / 4 * 3;
+	return head - p->published_tx_tail <= p->ring.tx_size / 4 * 3 &&
+	       head + event_unsent_max(c) / 2 <= p->published_tx_limit;
 }
 
 /* True when the worker sleeps and waits for what NEWS says. After the publication. */
-static bool event_must_ring(const struct conn_private *p, unsigned news)
+static bool event_must_ring(const struct conn *c, const struct conn_private *p, unsigned news)
 {
 	uint32_t asleep = news != NEWS_NONE ? ring_worker_asleep(&p->ring) : 0;
 
 	if ((news & NEWS) != 0 && asleep != 0)
 		return true;
-	return (news & asleep & RING_ASLEEP_ROOM) != 0 && event_room_worthwhile(p);
+	return (news & asleep & RING_ASLEEP_ROOM) != 0 && event_room_worthwhile(c, p);
 }
 
 /* The urgent mark stands before the data it belongs to, so that nobody sees that without it. */
@@ -115,9 +127,11 @@ static unsigned event_publish(const struct conn *c, struct conn_private *p)
 	struct ring_master_page *page = p->ring.master;
 	uint64_t sent = c->tx_una + (c->snd_nxt - c->snd_una);
 	unsigned news = NEWS_NONE;
+	uint64_t limit;
 
 	if ((c->flags & CONN_FIN_SENT) && c->snd_nxt != c->snd_una)
 		sent--;
+	limit = sent + event_unsent_max(c);
 	if (event_publish_urgent(c, p))
 		news |= NEWS;
 	if (c->rx_head != p->published_rx_head) {
@@ -133,6 +147,11 @@ static unsigned event_publish(const struct conn *c, struct conn_private *p)
 	if (sent != p->published_tx_sent) {
 		p->published_tx_sent = sent;
 		atomic_store_explicit(&page->tx_sent, sent, memory_order_release);
+	}
+	if (limit != p->published_tx_limit) {
+		p->published_tx_limit = limit;
+		atomic_store_explicit(&page->tx_limit, limit, memory_order_release);
+		news |= NEWS_ROOM;
 	}
 	if (state_peer_closed((enum tcp_state)c->state) && !p->published_fin) {
 		p->published_fin = true;
@@ -156,7 +175,7 @@ static void event_publish_all(struct stack *stack)
 
 		if (p->ring.master == NULL || c->identity.id == 0)
 			continue;
-		if (event_must_ring(p, event_publish(c, p)) && stack->hooks.doorbell)
+		if (event_must_ring(c, p, event_publish(c, p)) && stack->hooks.doorbell)
 			stack->hooks.doorbell(stack->hooks.arg, handle, c->worker);
 	}
 }

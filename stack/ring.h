@@ -25,6 +25,12 @@
  * copy. The master never reads back its own page; what it believes is in the
  * connection table. The sizes come from messages, never from the ring.
  *
+ * The send buffer is as large as the longest path needs; what stands in it unsent
+ * only waits, and delays what comes behind it, such as the echo of an interrupt
+ * character. So the master says in tx_limit how far the worker may usefully write:
+ * some way beyond what has been sent, as far as the path takes in part of a round
+ * trip. It is advice, and may move back.
+ *
  * Sleeping. Either side, before it sleeps: sets its `asleep`, then a
  * sequentially consistent fence, then looks once more for work; awake, it clears
  * it. After publishing, either side fences and rings the doorbell only when the
@@ -51,6 +57,10 @@
 /* No urgent data (in rx_urgent and tx_urgent, where real values are above 0). */
 #define RING_NO_URGENT 0u
 
+/* The least and, by shares of cwnd, the usual distance of tx_limit from what has been sent. */
+#define RING_UNSENT_MIN  32768u
+#define RING_UNSENT_CWND 2u
+
 /* A worker that sleeps waits for news, and moreover for room in the send buffer or not. */
 #define RING_ASLEEP      1u
 #define RING_ASLEEP_ROOM 2u
@@ -70,6 +80,7 @@ struct ring_master_page {
 	_Atomic uint64_t rx_head;      /* bytes received in order */
 	_Atomic uint64_t tx_tail;      /* bytes acknowledged: the space below is free */
 	_Atomic uint64_t tx_sent;      /* bytes sent at least once */
+	_Atomic uint64_t tx_limit;     /* session output beyond this would only wait unsent */
 	_Atomic uint64_t rx_urgent;    /* offset just behind the urgent octet; only grows */
 	_Atomic uint32_t rx_fin;       /* 1: the peer has sent FIN, rx_head is final */
 	_Atomic uint32_t reset_reason; /* enum ring_reset; not 0: the connection is gone */

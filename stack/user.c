@@ -155,6 +155,7 @@ static void user_forget_published(struct conn_private *p)
 	p->published_rx_head = UINT64_MAX;
 	p->published_tx_tail = UINT64_MAX;
 	p->published_tx_sent = UINT64_MAX;
+	p->published_tx_limit = UINT64_MAX;
 }
 
 bool stack_attach(struct stack *s, struct conn_handle handle, uint32_t worker,

@@ -613,6 +613,45 @@ static void who_waits_for_room_is_woken_when_there_is_some(void **state)
 	assert_int_equal(bed->doorbells, before + 1);
 }
 
+static void who_waits_to_write_is_woken_when_most_of_it_is_sent(void **state)
+{
+	struct bed *bed = *state;
+	const struct conn *c;
+	struct ring_master_page *page;
+	unsigned before;
+	uint64_t sent;
+
+	establish_with_worker(bed, 16384, 1 << 20);
+	page = bed->worker.ring.master;
+	assert_int_equal(atomic_load(&page->tx_limit), RING_UNSENT_MIN);
+	user_write(bed, 60000);
+	peer_take(bed);
+	c = bed_conn(bed);
+	atomic_store(&bed->worker.ring.worker->asleep, RING_ASLEEP | RING_ASLEEP_ROOM);
+	before = bed->doorbells;
+	do {
+		sent = worker_tx_sent(&bed->worker);
+		assert_true(sent < 60000);
+		assert_int_equal(atomic_load(&page->tx_limit), sent + RING_UNSENT_MIN);
+		assert_int_equal(bed->doorbells, before);
+		peer_sack(bed, (c->snd_una - c->iss) + 2920, 0u);
+		peer_take(bed);
+	} while (worker_tx_sent(&bed->worker) < 60000 - RING_UNSENT_MIN / 2);
+	assert_int_equal(bed->doorbells, before + 1);
+}
+
+static void more_may_be_written_ahead_where_more_is_in_flight(void **state)
+{
+	struct bed *bed = *state;
+	struct ring_master_page *page;
+
+	establish_with_worker(bed, 16384, 1 << 20);
+	page = bed->worker.ring.master;
+	bed_conn(bed)->congestion.cwnd = 400000;
+	user_write(bed, 1000);
+	assert_int_equal(atomic_load(&page->tx_limit), 1000 + 400000 / RING_UNSENT_CWND);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -640,6 +679,8 @@ int main(void)
 		with_bed(the_masters_page_is_never_believed),
 		with_bed(doorbells_ring_for_sleepers_only),
 		with_bed(who_waits_for_room_is_woken_when_there_is_some),
+		with_bed(who_waits_to_write_is_woken_when_most_of_it_is_sent),
+		with_bed(more_may_be_written_ahead_where_more_is_in_flight),
 	};
 
 	return cmocka_run_group_tests_name("limits", tests, NULL, NULL);

@@ -183,6 +183,7 @@ void shell_open(struct shell_session *s)
 	                          .port = 40000}},
 	};
 
+	atomic_store(&s->ring.master->tx_limit, UINT64_MAX);
 	atomic_store(&s->ring.master->conn_id, SHELL_CONN_ID);
 	assert_int_equal(
 		message_send(s->master_channel, MESSAGE_OPEN, &open, sizeof(open), NULL, 0, 0), 0);

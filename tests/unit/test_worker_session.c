@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <signal.h>
 #include <sys/socket.h>
@@ -589,6 +590,74 @@ static void a_client_that_does_not_read_is_not_read_either(void **test)
 	run("echo fi''ne", "fine\r\n");
 }
 
+static bool is_past(struct shell_session *s, void *argument)
+{
+	(void)s;
+	return shell_now() > *(int64_t *)argument;
+}
+
+/* As many bytes of the send ring as its memory has pages for. */
+static size_t ring_memory(void)
+{
+	unsigned char resident[RING / RING_PAGE];
+	size_t bytes = 0;
+
+	assert_int_equal(mincore(session.ring.tx, RING, resident), 0);
+	for (size_t i = 0; i < RING / RING_PAGE; i++)
+		bytes += (resident[i] & 1) * RING_PAGE;
+	return bytes;
+}
+
+static bool ring_is_small(struct shell_session *s, void *argument)
+{
+	(void)s;
+	(void)argument;
+	return ring_memory() <= 2 * RING_PAGE;
+}
+
+static void an_idle_session_gives_back_the_memory_of_its_output(void **test)
+{
+	(void)test;
+	need_root();
+	open_at_prompt();
+	run("head -c 300000 /dev/zero | tr '\\0' x; echo; echo fi''ne", "fine\r\n");
+	assert_true(shell_wait(&session, ring_is_small, NULL));
+	run("head -c 3000 /dev/zero | tr '\\0' y; echo; echo fi''ne", "fine\r\n");
+	assert_true(strstr(session.output, "yyyyyyyy") != NULL);
+}
+
+static bool limit_is_reached(struct shell_session *s, void *argument)
+{
+	(void)argument;
+	return atomic_load(&s->ring.worker->tx_head) + 2048 >
+	       atomic_load(&s->ring.master->tx_limit);
+}
+
+static void output_is_read_no_further_than_the_master_wants(void **test)
+{
+	int64_t later;
+	uint64_t limit;
+
+	(void)test;
+	need_root();
+	open_at_prompt();
+	session.reading = false;
+	limit = session.tx_tail + 20000;
+	atomic_store(&session.ring.master->tx_limit, limit);
+	shell_type(&session, "head -c 100000 /dev/zero | tr '\\0' x; echo; echo fi''ne\r");
+	assert_true(shell_wait(&session, limit_is_reached, NULL));
+	later = shell_now() + 100;
+	assert_true(shell_wait(&session, is_past, &later));
+	assert_true(atomic_load(&session.ring.worker->tx_head) <= limit);
+	/* 0: what was reached may even be drawn back */
+	atomic_store(&session.ring.master->tx_limit, 0);
+	shell_ring(&session);
+	atomic_store(&session.ring.master->tx_limit, UINT64_MAX);
+	session.reading = true;
+	shell_ring(&session);
+	assert_true(shell_wait_output(&session, "fine\r\n"));
+}
+
 /* Microseconds of processor time that the worker has used. */
 static int64_t worker_time(void)
 {
@@ -598,12 +667,6 @@ static int64_t worker_time(void)
 	assert_int_equal(clock_getcpuclockid(session.worker, &clock), 0);
 	assert_int_equal(clock_gettime(clock, &used), 0);
 	return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
-}
-
-static bool is_past(struct shell_session *s, void *argument)
-{
-	(void)s;
-	return shell_now() > *(int64_t *)argument;
 }
 
 /* Every timer that a session begins with has gone off by then. */
@@ -732,6 +795,8 @@ int main(void)
 		SESSION_TEST(abort_output_marks_dm_as_urgent),
 		SESSION_TEST(answers_to_are_you_there_coalesce),
 		SESSION_TEST(a_client_that_does_not_read_is_not_read_either),
+		SESSION_TEST(an_idle_session_gives_back_the_memory_of_its_output),
+		SESSION_TEST(output_is_read_no_further_than_the_master_wants),
 		SESSION_TEST(a_quiet_session_uses_no_processor),
 		SESSION_TEST(binary_data_passes_both_ways),
 		SESSION_TEST(enter_is_one_line_however_it_is_sent),
