@@ -76,11 +76,9 @@ static const struct line round_trip[] = {
 };
 
 static const struct line timers[] = {
-	{"retransmission", "retransmit_us", LEFT},
-	{"persist", "persist_us", LEFT},
-	{"delayed ACK", "delayed_ack_us", LEFT},
-	{"keepalive", "keepalive_us", LEFT},
-	{"end", "end_us", LEFT},
+	{"retransmission", "retransmit_us", LEFT}, {"persist", "persist_us", LEFT},
+	{"delayed ACK", "delayed_ack_us", LEFT},   {"keepalive", "keepalive_us", LEFT},
+	{"user timeout", "user_us", LEFT},         {"end", "end_us", LEFT},
 };
 
 /* All that is left of a connection in TIME-WAIT. */

@@ -42,6 +42,8 @@ struct config {
 	struct message_opener_config login; /* log_level is not set */
 	uint64_t keepalive_us;
 	uint64_t user_timeout_us;
+	uint32_t user_timeout_option; /* 0: off */
+	uint32_t stalled_memory;
 	uint64_t call_timeout_us;
 	uint64_t msl_us;
 	uint32_t quiet; /* enum config_quiet */

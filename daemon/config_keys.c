@@ -13,6 +13,13 @@
 
 #define DAY (24u * 60 * 60)
 
+static const char *switch_choice(uint32_t index)
+{
+	static const char *const words[] = {"off", "on"};
+
+	return index < sizeof(words) / sizeof(words[0]) ? words[index] : NULL;
+}
+
 static const char *busy_choice(uint32_t index)
 {
 	static const char *const words[] = {
@@ -67,6 +74,10 @@ const struct config_key config_keys[] = {
          .zero = "off"},
 	{"user-timeout", "none", &config_time, AT(user_timeout_us), .min = 1, .max = 30 * DAY,
          .zero = "none"},
+	{"user-timeout-option", "off", &config_choice, AT(user_timeout_option),
+         .choice = switch_choice},
+	{"stalled-memory", "64m", &config_bytes, AT(stalled_memory), .min = 64 << 10,
+         .max = 2048u << 20},
 	{"call-timeout", "3m", &config_time, AT(call_timeout_us), .min = 1, .max = 3600},
 	{"msl", "30s", &config_time, AT(msl_us), .min = 1, .max = 600},
 	{"quiet-time", "auto", &config_quiet, .min = 1, .max = 3600},

@@ -47,6 +47,7 @@ const struct config_key *config_key_find(const char *name);
 
 /* The kinds (config_kinds.c). */
 extern const struct config_kind config_number;
+extern const struct config_kind config_bytes;  /* uint32_t, bytes */
 extern const struct config_kind config_size;   /* uint32_t, bytes, a power of two */
 extern const struct config_kind config_time;   /* uint64_t, microseconds */
 extern const struct config_kind config_choice; /* uint32_t */

@@ -50,8 +50,9 @@ static void print_number(const struct config_key *key, const struct config *conf
 	fprintf(out, "%" PRIu32, number_of(key, config));
 }
 
-static bool read_size(const struct config_key *key, const char *text, unsigned index,
-                      struct config *config, char why[CONFIG_WHY_MAX])
+/* An amount of memory between KEY's bounds. */
+static bool read_bytes(const struct config_key *key, const char *text, unsigned index,
+                       struct config *config, char why[CONFIG_WHY_MAX])
 {
 	uint64_t value;
 
@@ -59,11 +60,24 @@ static bool read_size(const struct config_key *key, const char *text, unsigned i
 	if (!value_size(text, &value))
 		return WHY("must be a number of bytes such as 65536, 64k or 1m, is \"%.60s\"",
 		           text);
-	if (value < key->min || value > key->max || !ring_size_valid((uint32_t)value))
-		return WHY("must be a power of two between %" PRIu64 "k and %" PRIu64 "m, is %.60s",
+	if (value < key->min || value > key->max)
+		return WHY("must be between %" PRIu64 "k and %" PRIu64 "m, is %.60s",
 		           key->min >> 10, key->max >> 20, text);
 	*(uint32_t *)member(key, config) = (uint32_t)value;
 	return true;
+}
+
+/* The same, for a ring. */
+static bool read_size(const struct config_key *key, const char *text, unsigned index,
+                      struct config *config, char why[CONFIG_WHY_MAX])
+{
+	uint64_t value;
+
+	if (value_size(text, &value) &&
+	    (value < key->min || value > key->max || !ring_size_valid((uint32_t)value)))
+		return WHY("must be a power of two between %" PRIu64 "k and %" PRIu64 "m, is %.60s",
+		           key->min >> 10, key->max >> 20, text);
+	return read_bytes(key, text, index, config, why);
 }
 
 static void print_size(const struct config_key *key, const struct config *config, FILE *out)
@@ -211,6 +225,7 @@ static void print_string(const struct config_key *key, const struct config *conf
 }
 
 const struct config_kind config_number = {false, read_number, print_number};
+const struct config_kind config_bytes = {false, read_bytes, print_size};
 const struct config_kind config_size = {false, read_size, print_size};
 const struct config_kind config_time = {false, read_time, print_time};
 const struct config_kind config_quiet = {false, read_quiet, print_quiet};

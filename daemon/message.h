@@ -120,8 +120,10 @@ struct message_master_config {
 	uint32_t log_level;
 	uint32_t supervisor_pid;
 	uint64_t msl_us;
-	uint64_t keepalive_us;    /* 0: off */
-	uint64_t user_timeout_us; /* 0: none */
+	uint64_t keepalive_us;        /* 0: off */
+	uint64_t user_timeout_us;     /* 0: none */
+	uint32_t user_timeout_option; /* 0: off */
+	uint32_t stalled_memory;      /* bytes */
 	uint64_t call_timeout_us;
 	uint32_t control_gid;      /* UINT32_MAX: none */
 	uint32_t control_read_gid; /* UINT32_MAX: none */

@@ -147,6 +147,7 @@ static json_t *timers(const struct conn_info *info, const struct report_clock *c
 	json_object_set_new(o, "persist_us", time_left(clock, info->timer_persist_us));
 	json_object_set_new(o, "delayed_ack_us", time_left(clock, info->timer_delayed_ack_us));
 	json_object_set_new(o, "keepalive_us", time_left(clock, info->timer_keepalive_us));
+	json_object_set_new(o, "user_us", time_left(clock, info->timer_user_us));
 	json_object_set_new(o, "end_us", time_left(clock, info->timer_end_us));
 	return o;
 }

@@ -248,6 +248,8 @@ static void fill_master_config(struct supervisor *s)
 	master->msl_us = config->msl_us;
 	master->keepalive_us = config->keepalive_us;
 	master->user_timeout_us = config->user_timeout_us;
+	master->user_timeout_option = config->user_timeout_option;
+	master->stalled_memory = config->stalled_memory;
 	master->call_timeout_us = config->call_timeout_us;
 	snprintf(master->busy_message, sizeof(master->busy_message), "%s\r\n",
 	         config->busy_message);

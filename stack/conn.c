@@ -77,9 +77,7 @@ void conn_move(struct stack *stack, uint32_t slot, enum tcp_state to, const char
 	if (to != TCP_ESTABLISHED)
 		return;
 	c->established_us = stack->event.now_us;
-	if (stack->config.keepalive_us != 0)
-		conn_timer(stack, slot, CONN_TIMER_KEEPALIVE,
-		           stack->event.now_us + stack->config.keepalive_us);
+	keepalive_start(stack, slot);
 }
 
 /* ---- making and freeing ---- */
@@ -97,7 +95,9 @@ uint32_t conn_create(struct stack *stack, const struct conn_identity *identity)
 	c->worker = CONN_NO_WORKER;
 	for (int i = 0; i < CONN_TIMERS; i++)
 		c->timer_us[i] = TIMER_NEVER;
-	c->last_in_us = c->last_data_us = c->unacked_since_us = stack->event.now_us;
+	c->last_in_us = c->last_data_us = stack->event.now_us;
+	c->unacked_since_us = c->stalled_since_us = stack->event.now_us;
+	user_timeout_init(stack, slot);
 	rtt_init(&c->rtt);
 	reassembly_clear(event_reassembly(stack, slot));
 	conn_private_reset(slot_private(stack, slot));
@@ -118,6 +118,8 @@ static void conn_free(struct stack *stack, uint32_t slot, enum tcp_state to, enu
 	note->to = to;
 	note->handle = (struct conn_handle){slot, c->identity.id};
 	note->worker = c->worker;
+	note->tx_una = c->tx_una;
+	stalled_forget(stack, slot);
 	slot_private(stack, slot)->reset_reason = reason;
 	if (c->flags & CONN_WAITING)
 		slot_queue_drop(&stack->accept_queue, slot);
@@ -158,6 +160,7 @@ void conn_abort(struct stack *stack, uint32_t slot, enum ring_reset reason, cons
 	case TCP_FIN_WAIT_2:
 	case TCP_CLOSE_WAIT:
 		emit_reset(stack, slot);
+		aborted_remember(stack, c);
 		break;
 	default: /* SYN-SENT, CLOSING, LAST-ACK: RFC 9293, 3.10.5 sends nothing */
 		break;
@@ -212,6 +215,8 @@ void conn_close(struct stack *stack, uint32_t slot, const char *why)
 	default: /* closing already */
 		return;
 	}
+	if (c->tx_una == c->tx_head)
+		c->stalled_since_us = stack->event.now_us; /* the FIN is what waits */
 	c->rx_tail = c->rx_head; /* nobody will take it: its room must not shut the window */
 	conn_limit_closing(stack, slot);
 	if (c->flags & CONN_WAITING) {

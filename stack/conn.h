@@ -40,6 +40,7 @@ struct conn_identity {
 
 /* The timers of a connection (RFC 9293, 3.8). */
 enum conn_timer {
+	CONN_TIMER_USER,       /* RFC 9293, 3.8.3; RFC 5482: before what would be sent again */
 	CONN_TIMER_RETRANSMIT, /* RFC 6298; SYNs and FINs too */
 	CONN_TIMER_PERSIST,    /* zero-window probes */
 	CONN_TIMER_DELAYED_ACK,
@@ -67,6 +68,7 @@ enum conn_timer {
 #define CONN_URGENT_IN    0x4000u  /* rcv_up is valid */
 #define CONN_RTT_TIMING   0x8000u  /* rtt_seq is being timed */
 #define CONN_COUNTED      0x10000u /* counted for its source */
+#define CONN_UTO_OWED     0x20000u /* the user timeout option must be sent (again) */
 #define CONN_SYN_OWED     0x40000u /* SYN or SYN-ACK must be sent (again) */
 
 /* Loss recovery (RFC 5681, 6582, 6675), see recovery.c. */
@@ -133,12 +135,17 @@ struct conn {
 	uint32_t retransmits; /* of snd_una in a row, by the timer */
 	uint32_t probes;      /* keepalive probes without an answer */
 	uint32_t persist_shift;
+	uint64_t probing_since_us; /* when the first of them went out */
 
 	uint64_t timer_us[CONN_TIMERS]; /* TIMER_NEVER: not running */
 	uint64_t established_us;
 	uint64_t last_in_us;       /* when the last acceptable segment came */
 	uint64_t last_data_us;     /* when we last sent data */
 	uint64_t unacked_since_us; /* when snd_una last moved or data went out on an empty pipe */
+	uint64_t stalled_since_us; /* when tx_una or snd_una last moved, or the queue was empty */
+	uint64_t user_timeout_us;  /* 0: none, R2 counts retransmissions */
+	uint32_t uto_local_s;      /* RFC 5482, ADV_UTO; 0: the option is not used */
+	uint32_t uto_remote_s;     /* RFC 5482, REMOTE_UTO; 0: none has come */
 
 	struct conn_counters counters;
 };
@@ -155,7 +162,7 @@ struct half_open {
 	uint16_t peer_mss;
 	uint8_t snd_wscale;
 	uint8_t retransmits;
-	uint32_t reserved;
+	uint32_t user_timeout_s; /* of the peer's option; 0: none */
 	uint64_t deadline_us;
 };
 

@@ -154,6 +154,7 @@ static void emit_conn(struct stack *s, uint32_t slot, uint32_t seq, uint32_t len
 		seg.urgent = ahead < 65535 ? (uint16_t)ahead : 65535;
 	}
 	emit_sack(s, slot, &seg);
+	user_timeout_tell(s, slot, &seg);
 	c->counters.segs_out++;
 	emit_packet(s, &c->identity.flow, c->identity.ifindex, &seg);
 }
@@ -213,6 +214,8 @@ bool emit_syn_ack(struct stack *s, const struct half_open *half)
 	}
 	if (half->flags & CONN_TIMESTAMPS)
 		emit_timestamps(&seg, half->ts_offset, half->ts_recent, s->event.now_us);
+	seg.user_timeout_s = user_timeout_offer(s);
+	seg.has_user_timeout = seg.user_timeout_s != 0;
 	emit_packet(s, &half->identity.flow, half->identity.ifindex, &seg);
 	return true;
 }

@@ -30,17 +30,18 @@
 #define WINDOW_SCALE_MAX 14u /* RFC 7323, 2.3 */
 
 #define DELAYED_ACK_US        40000ULL     /* RFC 9293, MUST-58: below 0.5 s */
-#define FIN_WAIT_2_US         60000000ULL  /* a closed user waits that long for the peer's FIN */
+#define FIN_WAIT_2_US         60000000ULL  /* a closed user waits so long for the peer's FIN ... */
+#define FIN_WAIT_2_MAX_US     600000000ULL /* ... and so long if it goes on sending */
 #define CLOSING_US            120000000ULL /* and so long for the ACK of all it had written ... */
 #define CLOSING_BYTE_US       1000ULL      /* ... and for each byte of that: a kilobyte a second */
-#define KEEPALIVE_INTERVAL_US 75000000ULL
-#define KEEPALIVE_PROBES      9u
+#define USER_TIMEOUT_MAX_US   (30ULL * 86400 * 1000000)
 #define RETRANSMITS_MAX       15u /* R2 of RFC 9293, 3.8.3: well over 100 s */
 #define SYN_ACK_RETRANSMITS   5u
 #define PAWS_EXPIRY_US        (24ULL * 86400 * 1000000) /* RFC 7323, 5.5 */
 #define RST_PER_SECOND        1000u
 #define CHALLENGES_PER_SECOND 10u /* for each connection, so no side channel */
 #define BUSY_MESSAGES_MAX     16u /* clients that get the message at once; more are reset */
+#define ABORTED_MAX           32u /* aborted connections that are remembered */
 
 #define EVENT_NOTES 8u
 #define EVENT_CONNS 2u
@@ -58,6 +59,7 @@ struct event_note {
 	const char *why;
 	struct conn_handle handle;
 	uint32_t worker;
+	uint64_t tx_una; /* of what is detached */
 };
 
 /* The event under way: see event.c. */
@@ -90,6 +92,15 @@ struct conn_private {
 	bool published_close;
 	uint64_t challenge_second;
 	uint32_t challenges;
+	uint32_t stalled_bytes; /* counted in stack.stalled_bytes */
+};
+
+/* A connection that was aborted: see aborted.c. */
+struct aborted {
+	struct flow flow;
+	uint32_t ifindex;
+	uint32_t snd_una, snd_nxt;
+	uint64_t until_us; /* 0: unused */
 };
 
 /* A first-in first-out list of slots that all fit. */
@@ -135,6 +146,9 @@ struct stack {
 	uint32_t open_conns, open_half_opens, open_time_waits;
 	uint64_t rst_second;
 	uint32_t rsts;
+	uint64_t stalled_bytes; /* what stalled connections hold of their send rings */
+	uint32_t aborted_next;
+	struct aborted aborted[ABORTED_MAX];
 	struct event event;
 	struct stack_stats stats;
 	bool batch_taken; /* handed over: the next stack_output() begins a new one */
@@ -351,7 +365,48 @@ uint32_t mss_for_mtu(const struct ip_address *address, uint32_t mtu);
 /* timeout.c: timers that have expired */
 
 void conn_timers_run(struct stack *stack, uint32_t slot, uint64_t now_us);
+/* The peer is not there any more: counts it, and aborts. In an event. */
+void timeout_gone(struct stack *stack, uint32_t slot, const char *why);
+
+/* persist.c: a shut window; peers that take nothing */
+
+/* Data waits and nothing is on its way that would bring an ACK: probe later. In an event. */
 void persist_start(struct stack *stack, uint32_t slot);
+void persist_timer(struct stack *stack, uint32_t slot);
+/* Counts what the connection holds, if its peer has taken nothing for a while. In an event. */
+void stalled_look(struct stack *stack, uint32_t slot);
+/* The peer has taken something, or the connection ends. */
+void stalled_forget(struct stack *stack, uint32_t slot);
+/* Ends the longest stalled while they hold more than is allowed: events of their own. */
+void stalled_limit(struct stack *stack, uint64_t now_us);
+
+/* keepalive.c */
+
+/* The connection is established. In an event. */
+void keepalive_start(struct stack *stack, uint32_t slot);
+void keepalive_timer(struct stack *stack, uint32_t slot);
+
+/* user_timeout.c: RFC 5482 */
+
+/* What the option of a SYN says, in seconds; 0: there is none. */
+uint32_t user_timeout_offer(const struct stack *stack);
+/* Sets what a new connection begins with. In an event. */
+void user_timeout_init(struct stack *stack, uint32_t slot);
+/* Something is unacknowledged from now on, or was before. In an event. */
+void user_timeout_start(struct stack *stack, uint32_t slot);
+void user_timeout_timer(struct stack *stack, uint32_t slot);
+/* The peer's option says REMOTE_S seconds; 0: it has sent none. In an event. */
+void user_timeout_heard(struct stack *stack, uint32_t slot, uint32_t remote_s);
+/* Adds the option to a segment, complete otherwise, when it is owed and fits. In an event. */
+void user_timeout_tell(struct stack *stack, uint32_t slot, struct segment *seg);
+
+/* aborted.c: connections that were aborted a while ago */
+
+/* Remembers C, to which RST has just been sent. In an event. */
+void aborted_remember(struct stack *stack, const struct conn *c);
+/* A segment for nobody: true when it was for such a one, and has been answered. */
+bool aborted_input(struct stack *stack, const struct flow *flow, const struct segment *seg,
+                   uint64_t now_us);
 
 /* user.c: what the worker's page says, checked */
 

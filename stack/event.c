@@ -47,9 +47,8 @@ struct event_note *event_note(struct stack *stack, int kind, const struct conn_i
 	if (event->notes == EVENT_NOTES)
 		abort();
 	note = &event->note[event->notes++];
+	*note = (struct event_note){.id = identity->id, .flow = identity->flow};
 	note->kind = kind;
-	note->id = identity->id;
-	note->flow = identity->flow;
 	return note;
 }
 
@@ -188,6 +187,8 @@ static void event_detach(struct stack *stack, const struct event_note *note)
 	if (p->ring.master != NULL) {
 		struct ring_master_page *page = p->ring.master;
 
+		/* before what makes its reader stop reading */
+		atomic_store_explicit(&page->tx_tail, note->tx_una, memory_order_release);
 		if (note->to == TCP_TIME_WAIT)
 			atomic_store_explicit(&page->rx_fin, 1, memory_order_release);
 		if (p->reset_reason != RING_RESET_NONE)

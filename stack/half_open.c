@@ -33,6 +33,8 @@ static void half_open_fill(struct stack *s, struct half_open *half, const struct
 	}
 	if (seg->sack_permitted)
 		half->flags |= CONN_SACK;
+	if (s->config.user_timeout_option && seg->has_user_timeout)
+		half->user_timeout_s = seg->user_timeout_s;
 	if (seg->has_window_scale) {
 		half->flags |= CONN_SCALING;
 		half->snd_wscale =
@@ -141,7 +143,7 @@ static void promote_fields(struct stack *s, uint32_t slot, const struct half_ope
 	struct conn *c = event_conn(s, slot);
 
 	c->state = TCP_SYN_RECEIVED;
-	c->flags = CONN_PASSIVE | (half->flags & (CONN_TIMESTAMPS | CONN_SACK | CONN_SCALING));
+	c->flags |= CONN_PASSIVE | (half->flags & (CONN_TIMESTAMPS | CONN_SACK | CONN_SCALING));
 	c->iss = half->iss;
 	c->snd_una = half->iss;
 	c->snd_nxt = half->iss + 1;
@@ -170,6 +172,8 @@ static void promote_fields(struct stack *s, uint32_t slot, const struct half_ope
 		uint64_t rtt = s->event.now_us - half->identity.created_us;
 
 		rtt_sample(&c->rtt, rtt > 0 ? rtt : 1);
+	} else {
+		rtt_syn_lost(&c->rtt);
 	}
 }
 
@@ -183,6 +187,7 @@ uint32_t half_open_promote(struct stack *s, uint32_t half_slot)
 	half_open_free(s, half_slot);
 	slot = conn_create(s, &copy.identity);
 	promote_fields(s, slot, &copy);
+	user_timeout_heard(s, slot, copy.user_timeout_s);
 	conn_timer(s, slot, CONN_TIMER_RETRANSMIT,
 	           s->event.now_us + rtt_timeout(&slot_conn(s, slot)->rtt));
 	return slot;

@@ -28,6 +28,7 @@ static void info_timers_off(struct conn_info *info)
 	info->timer_persist_us = TIMER_NEVER;
 	info->timer_delayed_ack_us = TIMER_NEVER;
 	info->timer_keepalive_us = TIMER_NEVER;
+	info->timer_user_us = TIMER_NEVER;
 	info->timer_end_us = TIMER_NEVER;
 }
 
@@ -83,7 +84,10 @@ static void info_conn(const struct stack *s, struct conn_info *info, uint32_t sl
 	info->timer_persist_us = c->timer_us[CONN_TIMER_PERSIST];
 	info->timer_delayed_ack_us = c->timer_us[CONN_TIMER_DELAYED_ACK];
 	info->timer_keepalive_us = c->timer_us[CONN_TIMER_KEEPALIVE];
+	info->timer_user_us = c->timer_us[CONN_TIMER_USER];
 	info->timer_end_us = c->timer_us[CONN_TIMER_END];
+	info->user_timeout_us = c->user_timeout_us;
+	info->stalled_since_us = c->tx_head > c->tx_una ? c->stalled_since_us : 0;
 	info->counters = c->counters;
 }
 

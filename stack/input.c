@@ -22,6 +22,8 @@ static void input_steps(struct stack *s, uint32_t slot, const struct segment *se
 		return;
 	if (!input_check_ack(s, slot, seg))
 		return;
+	if (seg->has_user_timeout)
+		user_timeout_heard(s, slot, seg->user_timeout_s);
 	input_check_urgent(s, slot, seg);
 	input_process_data(s, slot, seg);
 	(void)input_check_fin(s, slot);
@@ -105,8 +107,9 @@ static void syn_sent_established(struct stack *s, uint32_t slot, const struct se
 
 		rtt_sample(&c->rtt, rtt > 0 ? rtt : 1);
 	}
+	if (c->retransmits > 0)
+		rtt_syn_lost(&c->rtt);
 	c->retransmits = 0;
-	c->rtt.backoff = 0;
 	conn_timer_stop(s, slot, CONN_TIMER_RETRANSMIT);
 	conn_timer_stop(s, slot, CONN_TIMER_END);
 	conn_move(s, slot, TCP_ESTABLISHED, "SYN and ACK");
@@ -135,6 +138,8 @@ bool input_syn_sent(struct stack *s, uint32_t slot, const struct segment *seg)
 	if (!(seg->flags & TCP_SYN))
 		return false;
 	syn_sent_options(s, c, seg);
+	if (seg->has_user_timeout)
+		user_timeout_heard(s, slot, seg->user_timeout_s);
 	c->last_in_us = s->event.now_us;
 	if (ack) {
 		syn_sent_established(s, slot, seg);

@@ -14,6 +14,8 @@ static void ack_establish(struct stack *s, uint32_t slot)
 
 	conn_move(s, slot, TCP_ESTABLISHED, "ACK of the SYN");
 	conn_timer_stop(s, slot, CONN_TIMER_END);
+	if (c->retransmits > 0)
+		rtt_syn_lost(&c->rtt);
 	if (!(c->flags & CONN_BUSY)) {
 		conn_enqueue(s, slot);
 		return;
@@ -132,7 +134,8 @@ static void ack_new(struct stack *s, uint32_t slot, const struct segment *seg)
 	(void)ack_advance(c, seg->ack);
 	/* the back-off stays until a sample ends it (RFC 6298, section 3) */
 	c->retransmits = 0;
-	c->unacked_since_us = s->event.now_us;
+	c->unacked_since_us = c->stalled_since_us = s->event.now_us;
+	stalled_forget(s, slot);
 	/* RFC 6298, 5.2 and 5.3 */
 	if (c->snd_una == c->snd_nxt)
 		conn_timer_stop(s, slot, CONN_TIMER_RETRANSMIT);

@@ -67,7 +67,8 @@ void listen_input(struct stack *s, const struct packet_in *packet, const struct 
 	struct syn syn = {packet, seg, flow, after, false};
 
 	if (listen_match(s, &flow->local) < 0) {
-		s->stats.not_ours++;
+		if (!aborted_input(s, flow, seg, now_us))
+			s->stats.not_ours++;
 		return;
 	}
 	/* RFC 9293, 3.10.7.2: RST is ignored, ACK is answered with RST, then SYN */

@@ -73,6 +73,7 @@ static void output_started(struct stack *s, uint32_t slot)
 
 	if (c->timer_us[CONN_TIMER_RETRANSMIT] == TIMER_NEVER)
 		conn_timer(s, slot, CONN_TIMER_RETRANSMIT, s->event.now_us + rtt_timeout(&c->rtt));
+	user_timeout_start(s, slot);
 	c->last_data_us = s->event.now_us;
 }
 

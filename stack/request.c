@@ -13,7 +13,7 @@ static void call_fill(struct stack *s, uint32_t slot)
 	struct conn *c = event_conn(s, slot);
 	bool v6 = c->identity.flow.peer.address.version == IP_V6;
 
-	c->flags = CONN_TIMESTAMPS | CONN_SACK | CONN_SCALING | CONN_SYN_OWED;
+	c->flags |= CONN_TIMESTAMPS | CONN_SACK | CONN_SCALING | CONN_SYN_OWED;
 	c->iss = iss_generate(s, &c->identity.flow, s->event.now_us);
 	c->snd_una = c->snd_nxt = c->snd_up = c->iss;
 	c->peer_mss = v6 ? MSS_DEFAULT_V6 : MSS_DEFAULT_V4;

@@ -70,6 +70,13 @@ void rtt_backoff(struct rtt *rtt)
 		rtt->backoff++;
 }
 
+void rtt_syn_lost(struct rtt *rtt)
+{
+	rtt->backoff = 0;
+	if (rtt->samples == 0)
+		rtt->rto_us = RTO_SYN_LOST_US;
+}
+
 uint64_t rtt_timeout(const struct rtt *rtt)
 {
 	unsigned shift = rtt->backoff < BACKOFF_MAX ? rtt->backoff : BACKOFF_MAX;
@@ -88,7 +95,8 @@ int rtt_valid(const struct rtt *rtt)
 		return false;
 	if (rtt->samples == 0)
 		return rtt->srtt_us == 0 && rtt->rttvar_us == 0 && rtt->min_us == 0 &&
-		       rtt->latest_us == 0 && rtt->rto_us == RTO_INITIAL_US;
+		       rtt->latest_us == 0 &&
+		       (rtt->rto_us == RTO_INITIAL_US || rtt->rto_us == RTO_SYN_LOST_US);
 	return is_sample(rtt->srtt_us) && is_sample(rtt->min_us) && is_sample(rtt->latest_us) &&
 	       rtt->min_us <= rtt->latest_us && rtt->rttvar_us <= RTO_MAX_US &&
 	       rtt->rto_us == timeout_of(rtt);

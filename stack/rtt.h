@@ -7,9 +7,10 @@
 
 #include <stdint.h>
 
-#define RTO_INITIAL_US 1000000ULL  /* RFC 6298, (2.1) */
-#define RTO_MIN_US     200000ULL   /* less than RFC 6298's SHOULD of 1 s, as every current TCP */
-#define RTO_MAX_US     60000000ULL /* RFC 6298, (2.5) */
+#define RTO_INITIAL_US  1000000ULL  /* RFC 6298, (2.1) */
+#define RTO_SYN_LOST_US 3000000ULL  /* RFC 6298, (5.7) */
+#define RTO_MIN_US      200000ULL   /* less than RFC 6298's SHOULD of 1 s, as every current TCP */
+#define RTO_MAX_US      60000000ULL /* RFC 6298, (2.5) */
 
 struct rtt {
 	uint64_t srtt_us; /* 0: no sample yet */
@@ -33,6 +34,12 @@ void rtt_sample(struct rtt *rtt, uint64_t sample_us);
 
 /* The time-out expired: doubles it (5.5). */
 void rtt_backoff(struct rtt *rtt);
+
+/*
+ * The handshake is over, and its SYN had to be sent again (5.7): ends any back-off; without
+ * a sample the time-out becomes RTO_SYN_LOST_US.
+ */
+void rtt_syn_lost(struct rtt *rtt);
 
 /* The time-out to use now: with back-off, between RTO_MIN_US and RTO_MAX_US. */
 uint64_t rtt_timeout(const struct rtt *rtt);

@@ -1,6 +1,6 @@
 /*
  * TCP segments between wire and fields (RFC 9293, sections 3.1 and 3.2; RFC
- * 7323, sections 2.2 and 3.2; RFC 2018, sections 2 and 3).
+ * 7323, sections 2.2 and 3.2; RFC 2018, sections 2 and 3; RFC 5482, section 3.3).
  *
  * segment_parse reads what strangers send: whatever the bytes are, it reads
  * only inside them, and a segment that it accepts has options of legal length.
@@ -19,11 +19,13 @@
 #define OPTION_SACK_PERMITTED 4
 #define OPTION_SACK           5
 #define OPTION_TIMESTAMPS     8
+#define OPTION_USER_TIMEOUT   28
 
 #define LENGTH_MSS            4
 #define LENGTH_WINDOW_SCALE   3
 #define LENGTH_SACK_PERMITTED 2
 #define LENGTH_TIMESTAMPS     10
+#define LENGTH_USER_TIMEOUT   4
 #define LENGTH_SACK(blocks)   (2 + 8 * (blocks))
 
 /* Lengths as written, with the NOPs that align what follows to 32 bits. */
@@ -31,6 +33,8 @@
 #define ALIGNED_SACK_PERMITTED 4
 #define ALIGNED_TIMESTAMPS     12
 #define ALIGNED_SACK(blocks)   (2 + LENGTH_SACK(blocks))
+
+#define USER_TIMEOUT_MINUTES 0x8000u /* the option counts minutes, not seconds */
 
 #define FLAGS_ALL (TCP_FIN | TCP_SYN | TCP_RST | TCP_PSH | TCP_ACK | TCP_URG)
 
@@ -54,6 +58,16 @@ static bool sack_parse(const uint8_t *option, size_t length, struct segment *s)
 		s->sack[i].end = bytes_get32(option + 6 + 8 * i);
 	}
 	return true;
+}
+
+/* RFC 5482, 3.4: a time of zero is reserved, and ignored. */
+static void user_timeout_parse(const uint8_t *option, struct segment *s)
+{
+	uint16_t value = bytes_get16(option + 2);
+	uint32_t time = value & ~USER_TIMEOUT_MINUTES & 0xffffu;
+
+	s->has_user_timeout = time != 0;
+	s->user_timeout_s = (value & USER_TIMEOUT_MINUTES) ? time * 60 : time;
 }
 
 /*
@@ -89,6 +103,11 @@ static bool option_parse(const uint8_t *option, size_t length, struct segment *s
 		s->has_timestamps = true;
 		s->ts_value = bytes_get32(option + 2);
 		s->ts_echo = bytes_get32(option + 6);
+		return true;
+	case OPTION_USER_TIMEOUT:
+		if (length != LENGTH_USER_TIMEOUT)
+			return false;
+		user_timeout_parse(option, s);
 		return true;
 	case OPTION_SACK:
 		return sack_parse(option, length, s);
@@ -168,6 +187,8 @@ static size_t fixed_length(const struct segment *s)
 		length += ALIGNED_SACK_PERMITTED;
 	if (s->has_window_scale)
 		length += ALIGNED_WINDOW_SCALE;
+	if (s->has_user_timeout)
+		length += LENGTH_USER_TIMEOUT;
 	return length;
 }
 
@@ -218,6 +239,21 @@ static uint8_t *put_sack(uint8_t *at, const struct segment *s)
 	return at;
 }
 
+/* In seconds as long as these fit, then in minutes, rounded up. */
+static uint8_t *put_user_timeout(uint8_t *at, const struct segment *s)
+{
+	uint32_t time = s->user_timeout_s;
+
+	if (!s->has_user_timeout)
+		return at;
+	at = put_option(at, OPTION_USER_TIMEOUT, LENGTH_USER_TIMEOUT);
+	if (time < USER_TIMEOUT_MINUTES)
+		bytes_put16(at, (uint16_t)time);
+	else
+		bytes_put16(at, (uint16_t)(USER_TIMEOUT_MINUTES | (time + 59) / 60));
+	return at + 2;
+}
+
 static uint8_t *put_options(uint8_t *at, const struct segment *s)
 {
 	if (s->has_mss) {
@@ -241,6 +277,7 @@ static uint8_t *put_options(uint8_t *at, const struct segment *s)
 		at = put_option(put_nops(at, 1), OPTION_WINDOW_SCALE, LENGTH_WINDOW_SCALE);
 		*at++ = s->window_scale;
 	}
+	at = put_user_timeout(at, s);
 	return put_sack(at, s);
 }
 

@@ -20,6 +20,9 @@
 #define TCP_HEADER_MAX      60
 #define TCP_SACK_BLOCKS_MAX 4
 
+/* The longest time that the user timeout option can say: 15 bits of minutes (RFC 5482, 3.3). */
+#define SEGMENT_USER_TIMEOUT_MAX (32767u * 60)
+
 struct seq_range {
 	uint32_t start; /* first sequence number */
 	uint32_t end;   /* the one after the last */
@@ -38,11 +41,13 @@ struct segment {
 	bool has_window_scale;
 	bool has_timestamps;
 	bool sack_permitted;
+	bool has_user_timeout;
 	uint8_t window_scale; /* as on the wire; RFC 7323 caps its use at 14 */
 	uint8_t sack_count;
 	uint16_t mss;
 	uint32_t ts_value;
 	uint32_t ts_echo;
+	uint32_t user_timeout_s; /* RFC 5482; of what is sent, at most SEGMENT_USER_TIMEOUT_MAX */
 	struct seq_range sack[TCP_SACK_BLOCKS_MAX];
 
 	const uint8_t *data; /* payload; inside the buffer that was parsed */
@@ -70,8 +75,8 @@ enum segment_error segment_parse(const uint8_t *bytes, size_t length, struct seg
  * Writes the header of *SEGMENT, options and padding included, to BYTES, which
  * holds at least TCP_HEADER_MAX, with a checksum field of zero; payload is not
  * copied. Returns the header's length. Options, in this order and only when
- * set: MSS, SACK-permitted with timestamps, window scale, SACK blocks (as many
- * as fit).
+ * set: MSS, SACK-permitted with timestamps, window scale, user timeout, SACK
+ * blocks (as many as fit).
  */
 size_t segment_build(uint8_t *bytes, const struct segment *segment);
 

@@ -50,7 +50,9 @@ struct stack_config {
 	uint32_t congestion; /* enum congestion_algorithm */
 	uint64_t msl_us;
 	uint64_t keepalive_us;    /* idle time before the first probe; 0: off */
-	uint64_t user_timeout_us; /* RFC 5482; 0: RFC 9293's R2 by retransmissions */
+	uint64_t user_timeout_us; /* 0: RFC 9293's R2 by retransmissions */
+	bool user_timeout_option; /* send and heed RFC 5482's option */
+	uint64_t stalled_bytes;   /* output that peers who take none may hold in all; 0: no limit */
 	uint64_t call_timeout_us; /* SYN-SENT gives up after this */
 	char busy_message[STACK_BUSY_MESSAGE_MAX + 1];
 };
@@ -223,7 +225,10 @@ struct conn_info {
 	uint32_t backoff;
 	/* deadlines; UINT64_MAX: not running */
 	uint64_t timer_retransmit_us, timer_persist_us, timer_delayed_ack_us, timer_keepalive_us,
-		timer_end_us;
+		timer_user_us, timer_end_us;
+	uint64_t user_timeout_us; /* in effect; 0: none */
+	uint64_t
+		stalled_since_us; /* since when the peer has taken nothing of snd_queue; 0: empty */
 	struct conn_counters counters;
 };
 

@@ -43,6 +43,7 @@
 	X(keepalive_probes, "keepaliveProbes", "keepalive probes sent")                            \
 	X(delayed_acks, "delayedAcks", "ACKs sent by the delayed-ACK timer")                       \
 	X(timed_out, "timedOut", "connections ended because the peer was gone")                    \
+	X(stalled_ended, "stalledEnded", "connections ended for what stalled peers held in all")   \
 	X(half_open_full, "halfOpenFull", "SYNs that pushed out the oldest half-open entry")       \
 	X(half_open_expired, "halfOpenExpired", "half-open entries that timed out")                \
 	X(queue_full, "acceptQueueFull", "handshakes that found the accept queue full")            \

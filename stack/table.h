@@ -32,7 +32,7 @@
 #include "stack.h"
 
 #define TABLE_MAGIC   0x63616c6du /* "calm" */
-#define TABLE_VERSION 2u
+#define TABLE_VERSION 3u
 
 #define TABLE_UNDO_ENTRIES 8u
 #define TABLE_UNDO_BYTES   8192u

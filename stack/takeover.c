@@ -30,7 +30,9 @@ static bool conn_valid(const struct stack *s, uint32_t slot)
 	       c->rx_tail <= c->rx_head && c->rx_head - c->rx_tail <= RING_SIZE_MAX &&
 	       c->early_bytes <= CONN_EARLY_BYTES && c->snd_mss > 0 &&
 	       c->snd_wscale <= WINDOW_SCALE_MAX && c->rcv_wscale <= WINDOW_SCALE_MAX &&
-	       rtt_valid(&c->rtt) && congestion_valid(&c->congestion) &&
+	       c->user_timeout_us <= USER_TIMEOUT_MAX_US &&
+	       c->uto_local_s <= SEGMENT_USER_TIMEOUT_MAX && rtt_valid(&c->rtt) &&
+	       congestion_valid(&c->congestion) &&
 	       reassembly_valid(&s->table.reassembly[slot], c->rcv_nxt) &&
 	       lookup_find(s->lookup, &c->identity.flow) == LOOKUP_NONE;
 }

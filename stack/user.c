@@ -102,6 +102,8 @@ bool user_read_ring(struct stack *s, uint32_t slot)
 		conn_abort(s, slot, RING_RESET_ERROR, wrong);
 		return false;
 	}
+	if (c->tx_head == c->tx_una && view.tx_head > c->tx_head)
+		c->stalled_since_us = s->event.now_us;
 	c->tx_head = view.tx_head;
 	c->rx_tail = view.rx_tail;
 	/* a mark ahead of tx_head is not due yet */

@@ -130,24 +130,6 @@ static void must_20_a_peer_that_acknowledges_nothing_is_given_up(void **state)
 	assert_int_equal(counter(bed, timed_out), 1);
 }
 
-static void the_user_time_out_ends_it_sooner(void **state)
-{
-	struct stack_config config = bed_config();
-	struct bed bed;
-
-	(void)state;
-	config.user_timeout_us = 20 * S;
-	bed_open(&bed, IP_V4, &config);
-	open_with(&bed, true, false);
-	bed_pass(&bed, 3600 * S); /* idle time does not count */
-	user_write(&bed, 500);
-	bed_pass(&bed, 15 * S);
-	expect_state(&bed, TCP_ESTABLISHED);
-	bed_pass(&bed, 25 * S);
-	expect_state(&bed, TCP_CLOSED);
-	bed_close(&bed);
-}
-
 /* ---- fast retransmit ---- */
 
 static void write_segments(struct bed *bed, uint32_t count)
@@ -453,77 +435,6 @@ static void rfc_5681_a_time_out_leaves_a_window_of_one_segment(void **state)
 	assert_int_equal(info_of(bed).ssthresh, 5 * MSS); /* once for the same loss */
 }
 
-/* ---- keepalive ---- */
-
-static void keepalive(struct bed *bed)
-{
-	struct stack_config config = bed_config();
-
-	config.keepalive_us = 7200 * S;
-	bed_open(bed, IP_V4, &config);
-	open_with(bed, true, false);
-}
-
-static void an_idle_peer_is_asked_whether_it_is_there(void **state)
-{
-	struct bed bed;
-
-	(void)state;
-	keepalive(&bed);
-	for (int i = 0; i < 3; i++) {
-		bed_pass_until_out(&bed, 7201 * S);
-		expect(&bed, ACK, 0, 1, 0); /* the number before the next: calls for an ACK */
-		peer_flags(&bed, ACK);
-		expect_nothing(&bed);
-		assert_int_equal(bed_conn(&bed)->probes, 0);
-	}
-	bed_close(&bed);
-}
-
-static void a_peer_that_answers_no_keepalive_is_given_up(void **state)
-{
-	struct bed bed;
-
-	(void)state;
-	keepalive(&bed);
-	bed_pass(&bed, 7200 * S + 8 * 75 * S);
-	assert_int_equal(peer_take(&bed), 9);
-	expect_state(&bed, TCP_ESTABLISHED);
-	bed_pass(&bed, 75 * S);
-	expect(&bed, RSTACK, 1, 1, 0);
-	expect_state(&bed, TCP_CLOSED);
-	assert_int_equal(worker_reset_reason(&bed.worker), RING_RESET_TIMEOUT);
-	bed_close(&bed);
-}
-
-static void must_25_without_keepalive_an_idle_connection_stays(void **state)
-{
-	struct bed *bed = *state;
-
-	open_with(bed, true, false);
-	bed_pass(bed, 30ULL * 86400 * S);
-	expect_nothing(bed);
-	expect_state(bed, TCP_ESTABLISHED);
-	user_write(bed, 5);
-	expect(bed, ACK, 1, 1, 5);
-}
-
-static void the_peers_keepalive_is_answered(void **state)
-{
-	struct bed *bed = *state;
-	struct segment seg;
-
-	open_with(bed, true, false);
-	seg = peer_segment(bed, ACK);
-	seg.seq--;
-	peer_send(bed, &seg);
-	expect(bed, ACK, 1, 1, 0);
-	seg.data = (const uint8_t *)"";
-	seg.data_length = 1; /* as old ones did */
-	peer_send(bed, &seg);
-	expect(bed, ACK, 1, 1, 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -534,7 +445,6 @@ int main(void)
 		with_bed(karn_the_back_off_stays_until_a_round_trip_is_measured),
 		with_bed(rfc_7323_the_echo_tells_which_of_them_was_acknowledged),
 		with_bed(must_20_a_peer_that_acknowledges_nothing_is_given_up),
-		cmocka_unit_test(the_user_time_out_ends_it_sooner),
 		with_bed(rfc_5681_three_duplicate_acks_send_the_first_segment_again),
 		with_bed(acks_that_move_the_window_or_bring_data_are_no_duplicates),
 		with_bed(rfc_3042_the_first_two_duplicate_acks_bring_new_segments),
@@ -552,10 +462,6 @@ int main(void)
 		with_bed(rfc_5681_an_idle_connection_begins_with_the_first_window_again),
 		with_bed(a_window_that_is_not_used_does_not_grow),
 		with_bed(rfc_5681_a_time_out_leaves_a_window_of_one_segment),
-		cmocka_unit_test(an_idle_peer_is_asked_whether_it_is_there),
-		cmocka_unit_test(a_peer_that_answers_no_keepalive_is_given_up),
-		with_bed(must_25_without_keepalive_an_idle_connection_stays),
-		with_bed(the_peers_keepalive_is_answered),
 	};
 
 	return cmocka_run_group_tests_name("retransmission", tests, NULL, NULL);

@@ -105,6 +105,10 @@ static const struct bad {
          "FILE:1: keepalive: must be a time such as 30s, 5m or 2h, or off, is \"never\""},
 	{"keepalive = 1d",
          "FILE:1: keepalive: must be a time such as 30s, 5m or 2h, or off, is \"1d\""},
+	{"user-timeout-option = yes", "FILE:1: user-timeout-option: must be off or on, is \"yes\""},
+	{"stalled-memory = 63k", "FILE:1: stalled-memory: must be between 64k and 2048m, is 63k"},
+	{"stalled-memory = 1t",
+         "FILE:1: stalled-memory: must be a number of bytes such as 65536, 64k or 1m, is \"1t\""},
 	{"user-timeout = 721h", "FILE:1: user-timeout: must be between 1s and 720h, is 721h"},
 	{"msl = 0", "FILE:1: msl: must be between 1s and 10m, is 0"},
 	{"msl = 11m", "FILE:1: msl: must be between 1s and 10m, is 11m"},
@@ -181,6 +185,8 @@ static void every_key_has_a_default_that_works(void **state)
 	assert_int_equal(config.msl_us, 30000000);
 	assert_int_equal(config.keepalive_us, UINT64_C(7200000000));
 	assert_int_equal(config.user_timeout_us, 0);
+	assert_int_equal(config.user_timeout_option, 0);
+	assert_int_equal(config.stalled_memory, 64 << 20);
 	assert_int_equal(config.congestion, CONGESTION_RENO);
 	assert_int_equal(config.receive_buffer, 256 << 10);
 	assert_int_equal(config.login.count, 4);
@@ -234,7 +240,8 @@ static void what_is_printed_reads_back_as_the_same(void **state)
 	           "busy-message = \"say \\\"no\\\" for \\$5 \\\\ ${} # // 'x'\"\n"
 	           "min-spare-workers = 1\nmax-spare-workers = 1\n"
 	           "login = {\"/bin/sh\", \"-c\", \"echo \\\"hi\\\"; tty\", \"\"}\n"
-	           "keepalive = off\nuser-timeout = 90\ncall-timeout = 61s\nmsl = 1\n"
+	           "keepalive = off\nuser-timeout = 90\nuser-timeout-option = on\n"
+	           "stalled-memory = 100m\ncall-timeout = 61s\nmsl = 1\n"
 	           "quiet-time = 90s\nsend-buffer = 4096\nreceive-buffer = 64M\n"
 	           "control-socket = \"/tmp/a b\"\ncontrol-group = x\ncontrol-read-group = y\n"
 	           "state-dir = /x\nlog-level = debug\n");

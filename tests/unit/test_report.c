@@ -36,6 +36,7 @@ static struct conn_info example(void)
 		.timer_persist_us = UINT64_MAX,
 		.timer_delayed_ack_us = 99999999,
 		.timer_keepalive_us = UINT64_MAX,
+		.timer_user_us = UINT64_MAX,
 		.timer_end_us = UINT64_MAX,
 	};
 
@@ -146,7 +147,7 @@ static void show_has_variables_timers_and_counters(void **state)
 	assert_string_equal(text(show, "congestion"), "reno");
 	assert_null_value(show, "ssthresh");
 	timers = json_object_get(show, "timers");
-	assert_keys(timers, "retransmit_us persist_us delayed_ack_us keepalive_us end_us");
+	assert_keys(timers, "retransmit_us persist_us delayed_ack_us keepalive_us user_us end_us");
 	assert_int_equal(number(timers, "retransmit_us"), 200000);
 	assert_null_value(timers, "persist_us");
 	assert_int_equal(number(timers, "delayed_ack_us"), 0);

@@ -235,6 +235,8 @@ static bool legal(uint8_t kind, size_t length)
 		return length == 10 || length == 18 || length == 26 || length == 34;
 	case 8:
 		return length == 10;
+	case 28:
+		return length == 4;
 	default:
 		return true;
 	}
@@ -259,6 +261,25 @@ static void every_illegal_option_length_is_refused(void **state)
 			}
 		}
 	}
+}
+
+static void rfc_5482_the_user_timeout_is_read_in_seconds_and_minutes(void **state)
+{
+	static const uint8_t seconds[] = {28, 4, 0x01, 0x2c}, minutes[] = {28, 4, 0x80, 0x05};
+	static const uint8_t zero[] = {28, 4, 0, 0}, no_minutes[] = {28, 4, 0x80, 0};
+	struct segment s;
+
+	(void)state;
+	assert_int_equal(parse_options(TCP_ACK, seconds, 4, &s), SEGMENT_OK);
+	assert_true(s.has_user_timeout);
+	assert_int_equal(s.user_timeout_s, 300);
+	assert_int_equal(parse_options(TCP_SYN, minutes, 4, &s), SEGMENT_OK);
+	assert_true(s.has_user_timeout);
+	assert_int_equal(s.user_timeout_s, 300);
+	assert_int_equal(parse_options(TCP_ACK, zero, 4, &s), SEGMENT_OK);
+	assert_false(s.has_user_timeout);
+	assert_int_equal(parse_options(TCP_ACK, no_minutes, 4, &s), SEGMENT_OK);
+	assert_false(s.has_user_timeout);
 }
 
 static void an_option_past_the_end_of_the_header_is_refused(void **state)
@@ -311,7 +332,11 @@ static struct segment random_segment(struct random *random)
 	s.has_window_scale = (s.flags & TCP_SYN) && random_below(random, 2);
 	s.sack_permitted = (s.flags & TCP_SYN) && random_below(random, 2);
 	s.has_timestamps = random_below(random, 2);
-	s.sack_count = (uint8_t)random_below(random, 6); /* more than there can be, too */
+	s.has_user_timeout = random_below(random, 2);
+	s.user_timeout_s = (uint32_t)(1 + random_below(random, SEGMENT_USER_TIMEOUT_MAX));
+	if (s.user_timeout_s > 32767)
+		s.user_timeout_s = s.user_timeout_s / 60 * 60; /* what the option can say */
+	s.sack_count = (uint8_t)random_below(random, 6);       /* more than there can be, too */
 	s.data = NULL;
 	s.data_length = 0;
 	return s;
@@ -330,6 +355,9 @@ static void assert_same(const struct segment *a, const struct segment *b)
 	assert_int_equal(a->has_window_scale, b->has_window_scale);
 	assert_int_equal(a->sack_permitted, b->sack_permitted);
 	assert_int_equal(a->has_timestamps, b->has_timestamps);
+	assert_int_equal(a->has_user_timeout, b->has_user_timeout);
+	if (a->has_user_timeout)
+		assert_int_equal(a->user_timeout_s, b->user_timeout_s);
 	if (a->has_mss)
 		assert_int_equal(a->mss, b->mss);
 	if (a->has_window_scale)
@@ -443,6 +471,7 @@ int main(void)
 		cmocka_unit_test(what_follows_the_end_of_options_is_ignored),
 		cmocka_unit_test(unknown_options_are_skipped_by_their_length),
 		cmocka_unit_test(every_illegal_option_length_is_refused),
+		cmocka_unit_test(rfc_5482_the_user_timeout_is_read_in_seconds_and_minutes),
 		cmocka_unit_test(an_option_past_the_end_of_the_header_is_refused),
 		cmocka_unit_test(every_truncation_of_a_valid_segment_is_refused_or_less_data),
 		cmocka_unit_test(what_is_built_is_read_back),
