@@ -12,6 +12,7 @@
 static const struct congestion_ops *const algorithms[CONGESTION_ALGORITHMS] = {
 	[CONGESTION_RENO] = &congestion_reno,
 	[CONGESTION_CUBIC] = &congestion_cubic,
+	[CONGESTION_BBR] = &congestion_bbr,
 };
 
 const struct congestion_ops *congestion_ops(const struct congestion *cc)

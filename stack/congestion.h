@@ -139,5 +139,6 @@ void congestion_restore(struct congestion *cc, uint32_t cwnd, uint32_t ssthresh)
 
 extern const struct congestion_ops congestion_reno;
 extern const struct congestion_ops congestion_cubic;
+extern const struct congestion_ops congestion_bbr;
 
 #endif

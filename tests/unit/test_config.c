@@ -93,7 +93,7 @@ static const struct bad {
 	{"busy-message = \"two\\nlines\"",
          "FILE:1: busy-message: must be one line of text without control characters"},
 	{"congestion-control = vegas",
-         "FILE:1: congestion-control: must be one of reno, cubic, is \"vegas\""},
+         "FILE:1: congestion-control: must be one of reno, cubic, bbr, is \"vegas\""},
 	{"log-level = loud",
          "FILE:1: log-level: must be one of error, warning, info, debug, is \"loud\""},
 	{"min-spare-workers = 30",
