@@ -35,7 +35,8 @@ struct config {
 	uint32_t max_connections_per_source; /* 0: no limit */
 	uint32_t backlog;
 	uint32_t half_open;
-	uint32_t busy; /* enum stack_busy */
+	uint32_t syn_cookies; /* enum stack_syn_cookies */
+	uint32_t busy;        /* enum stack_busy */
 	char busy_message[CONFIG_MESSAGE_MAX];
 	uint32_t min_spare_workers;
 	uint32_t max_spare_workers;

@@ -31,6 +31,17 @@ static const char *busy_choice(uint32_t index)
 	return index < sizeof(words) / sizeof(words[0]) ? words[index] : NULL;
 }
 
+static const char *syn_cookies_choice(uint32_t index)
+{
+	static const char *const words[] = {
+		[STACK_COOKIES_AUTO] = "auto",
+		[STACK_COOKIES_ALWAYS] = "always",
+		[STACK_COOKIES_OFF] = "off",
+	};
+
+	return index < sizeof(words) / sizeof(words[0]) ? words[index] : NULL;
+}
+
 static const char *congestion_choice(uint32_t index)
 {
 	const struct congestion congestion = {.algorithm = index};
@@ -64,6 +75,7 @@ const struct config_key config_keys[] = {
          .max = 60000},
 	{"backlog", "64", &config_number, AT(backlog), .min = 1, .max = 60000},
 	{"half-open", "1024", &config_number, AT(half_open), .min = 1, .max = 1000000},
+	{"syn-cookies", "auto", &config_choice, AT(syn_cookies), .choice = syn_cookies_choice},
 	{"busy", "drop", &config_choice, AT(busy), .choice = busy_choice},
 	{"busy-message", "\"Too many connections. Please try again later.\"", &config_text,
          TEXT(busy_message)},

@@ -15,6 +15,7 @@ void engine_config(const struct message_master_config *from, struct stack_config
 	to->time_wait = from->time_wait;
 	to->receive_buffer = from->receive_buffer;
 	to->busy = (enum stack_busy)from->busy;
+	to->syn_cookies = (enum stack_syn_cookies)from->syn_cookies;
 	to->congestion = from->congestion;
 	to->msl_us = from->msl_us;
 	to->keepalive_us = from->keepalive_us;

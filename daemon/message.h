@@ -112,8 +112,9 @@ struct message_master_config {
 	uint32_t backlog;
 	uint32_t half_open;
 	uint32_t time_wait;
-	uint32_t busy;       /* enum stack_busy */
-	uint32_t congestion; /* enum congestion_algorithm */
+	uint32_t busy;        /* enum stack_busy */
+	uint32_t syn_cookies; /* enum stack_syn_cookies */
+	uint32_t congestion;  /* enum congestion_algorithm */
 	uint32_t send_buffer;
 	uint32_t receive_buffer;
 	uint32_t min_spare_workers, max_spare_workers;

@@ -238,6 +238,7 @@ static void fill_master_config(struct supervisor *s)
 	master->half_open = config->half_open;
 	master->time_wait = TIME_WAIT_MAX;
 	master->busy = config->busy;
+	master->syn_cookies = config->syn_cookies;
 	master->congestion = config->congestion;
 	master->send_buffer = config->send_buffer;
 	master->receive_buffer = config->receive_buffer;

@@ -51,17 +51,20 @@ static void count_move(struct stack_stats *stats, enum tcp_state from, enum tcp_
 		stats->estab_resets++;
 }
 
-void identity_move(struct stack *stack, struct conn_identity *identity, enum tcp_state from,
-                   enum tcp_state to, const char *why)
+void identity_move(struct stack *stack, const struct conn_identity *identity,
+                   struct conn_history *history, enum tcp_state from, enum tcp_state to,
+                   const char *why)
 {
 	struct event_note *note;
 
 	if (!state_move_legal(from, to))
 		abort();
 	count_move(&stack->stats, from, to);
-	if (identity->history.count == 0)
-		history_add(&identity->history, from, stack->event.now_us);
-	history_add(&identity->history, to, stack->event.now_us);
+	if (history != NULL) {
+		if (history->count == 0)
+			history_add(history, from, stack->event.now_us);
+		history_add(history, to, stack->event.now_us);
+	}
 	note = event_note(stack, NOTE_MOVED, identity);
 	note->from = from;
 	note->to = to;
@@ -72,7 +75,7 @@ void conn_move(struct stack *stack, uint32_t slot, enum tcp_state to, const char
 {
 	struct conn *c = event_conn(stack, slot);
 
-	identity_move(stack, &c->identity, (enum tcp_state)c->state, to, why);
+	identity_move(stack, &c->identity, &c->history, (enum tcp_state)c->state, to, why);
 	c->state = to;
 	if (to != TCP_ESTABLISHED)
 		return;
@@ -123,6 +126,7 @@ static void conn_free(struct stack *stack, uint32_t slot, enum tcp_state to, enu
 	slot_private(stack, slot)->reset_reason = reason;
 	if (c->flags & CONN_WAITING)
 		slot_queue_drop(&stack->accept_queue, slot);
+	slot_list_drop(&stack->orphans, slot);
 	if (c->flags & CONN_BUSY)
 		stack->busy_messages--;
 	if (c->flags & CONN_COUNTED)
@@ -223,6 +227,7 @@ void conn_close(struct stack *stack, uint32_t slot, const char *why)
 		c->flags &= ~CONN_WAITING;
 		slot_queue_drop(&stack->accept_queue, slot);
 	}
+	orphan_notice(stack, slot);
 	conn_dirty(stack, slot);
 }
 

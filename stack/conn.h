@@ -35,7 +35,6 @@ struct conn_identity {
 	uint32_t ifindex; /* by which the peer is reached; 0 unknown */
 	uint32_t mtu;     /* of that interface */
 	uint64_t created_us;
-	struct conn_history history;
 };
 
 /* The timers of a connection (RFC 9293, 3.8). */
@@ -70,6 +69,7 @@ enum conn_timer {
 #define CONN_COUNTED      0x10000u /* counted for its source */
 #define CONN_UTO_OWED     0x20000u /* the user timeout option must be sent (again) */
 #define CONN_SYN_OWED     0x40000u /* SYN or SYN-ACK must be sent (again) */
+#define CONN_COOKIE       0x80000u /* half-open, from a SYN cookie: when its SYN came is not known */
 
 /* Loss recovery (RFC 5681, 6582, 6675), see recovery.c. */
 enum recovery_phase {
@@ -80,6 +80,7 @@ enum recovery_phase {
 
 struct conn {
 	struct conn_identity identity;
+	struct conn_history history;
 	uint32_t state;       /* enum tcp_state; changed by conn_move() alone */
 	uint32_t flags;       /* CONN_... */
 	uint32_t worker;      /* CONN_NO_WORKER, or as given to stack_attach() */
@@ -150,25 +151,30 @@ struct conn {
 	struct conn_counters counters;
 };
 
-/* A SYN has come and been answered: SYN-RECEIVED, passive (RFC 4987's SYN cache). */
+/*
+ * A SYN has come and been answered: SYN-RECEIVED, passive. An entry of RFC 4987's SYN
+ * cache (section 3.4), so no more than the handshake needs: strangers fill these. Its
+ * history is created_us, its timestamp offset a hash of the flow.
+ */
 struct half_open {
 	struct conn_identity identity;
 	uint32_t iss;
 	uint32_t irs;
 	uint32_t ts_recent;
-	uint32_t ts_offset;
-	uint32_t window; /* the peer's, from its SYN: not scaled */
-	uint32_t flags;  /* CONN_TIMESTAMPS, CONN_SACK, CONN_SCALING, CONN_BUSY */
+	uint32_t flags; /* CONN_TIMESTAMPS, CONN_SACK, CONN_SCALING, CONN_BUSY, CONN_COOKIE */
+	uint64_t deadline_us;
+	uint16_t window; /* the peer's, from its SYN: not scaled */
 	uint16_t peer_mss;
 	uint8_t snd_wscale;
 	uint8_t retransmits;
+	uint16_t reserved;
 	uint32_t user_timeout_s; /* of the peer's option; 0: none */
-	uint64_t deadline_us;
 };
 
 /* What is left of a connection for 2 MSL (RFC 9293, 3.6.1). */
 struct time_wait {
 	struct conn_identity identity;
+	struct conn_history history;
 	uint32_t snd_nxt;
 	uint32_t rcv_nxt;
 	uint32_t rcv_wnd;
@@ -178,6 +184,7 @@ struct time_wait {
 	uint8_t rcv_wscale;
 	uint8_t reserved[7];
 	uint64_t deadline_us;
+	uint64_t answers_until_us; /* see answer.c */
 	uint64_t established_us;
 	struct conn_counters counters;
 };

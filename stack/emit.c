@@ -91,10 +91,10 @@ static void emit_syn_options(const struct conn *c, struct segment *seg)
 	}
 }
 
-static void emit_timestamps(struct segment *seg, uint32_t offset, uint32_t recent, uint64_t now_us)
+static void emit_timestamps(struct segment *seg, uint32_t value, uint32_t recent)
 {
 	seg->has_timestamps = true;
-	seg->ts_value = timestamp_now(offset, now_us);
+	seg->ts_value = value;
 	seg->ts_echo = recent;
 }
 
@@ -142,7 +142,7 @@ static void emit_conn(struct stack *s, uint32_t slot, uint32_t seq, uint32_t len
 	if (flags & TCP_SYN)
 		emit_syn_options(c, &seg);
 	if (c->flags & CONN_TIMESTAMPS)
-		emit_timestamps(&seg, c->ts_offset, c->ts_recent, s->event.now_us);
+		emit_timestamps(&seg, timestamp_now(c->ts_offset, s->event.now_us), c->ts_recent);
 	if (length > 0) {
 		seg.data_length = length;
 		seg.data = user_data(s, slot, c->tx_una + (seq - c->snd_una));
@@ -194,7 +194,7 @@ void emit_reset(struct stack *s, uint32_t slot)
 
 /* ---- segments of smaller entries, and of none ---- */
 
-bool emit_syn_ack(struct stack *s, const struct half_open *half)
+bool emit_syn_ack(struct stack *s, const struct half_open *half, uint32_t ts_value)
 {
 	struct segment seg = {
 		.seq = half->iss,
@@ -213,11 +213,23 @@ bool emit_syn_ack(struct stack *s, const struct half_open *half)
 		seg.window_scale = window_scale_for(s->config.receive_buffer);
 	}
 	if (half->flags & CONN_TIMESTAMPS)
-		emit_timestamps(&seg, half->ts_offset, half->ts_recent, s->event.now_us);
+		emit_timestamps(&seg, ts_value, half->ts_recent);
 	seg.user_timeout_s = user_timeout_offer(s);
 	seg.has_user_timeout = seg.user_timeout_s != 0;
 	emit_packet(s, &half->identity.flow, half->identity.ifindex, &seg);
 	return true;
+}
+
+void emit_half_open_reset(struct stack *s, const struct half_open *half)
+{
+	struct segment seg = {
+		.seq = half->iss + 1,
+		.ack = half->irs + 1,
+		.flags = TCP_RST | TCP_ACK,
+	};
+
+	if (emit_room(s, 0))
+		emit_packet(s, &half->identity.flow, half->identity.ifindex, &seg);
 }
 
 void emit_time_wait_ack(struct stack *s, const struct time_wait *wait)
@@ -234,7 +246,8 @@ void emit_time_wait_ack(struct stack *s, const struct time_wait *wait)
 	if (!emit_room(s, 0))
 		return;
 	if (wait->flags & CONN_TIMESTAMPS)
-		emit_timestamps(&seg, wait->ts_offset, wait->ts_recent, s->event.now_us);
+		emit_timestamps(&seg, timestamp_now(wait->ts_offset, s->event.now_us),
+		                wait->ts_recent);
 	emit_packet(s, &wait->identity.flow, wait->identity.ifindex, &seg);
 }
 
@@ -242,21 +255,15 @@ void emit_reset_for(struct stack *s, const struct flow *flow, uint32_t ifindex,
                     const struct segment *seg, uint64_t now_us)
 {
 	struct segment reset = {.flags = TCP_RST};
-	uint64_t second = now_us / 1000000;
 
 	if (seg->flags & TCP_RST)
 		return;
-	if (s->rst_second != second) {
-		s->rst_second = second;
-		s->rsts = 0;
-	}
-	if (s->rsts >= RST_PER_SECOND) {
+	if (!answer_source_allowed(s, &s->resets, &flow->peer.address, RESETS_PER_SECOND, now_us)) {
 		s->stats.rst_limited++;
 		return;
 	}
 	if (!emit_room(s, 0))
 		return;
-	s->rsts++;
 	if (seg->flags & TCP_ACK) {
 		reset.seq = seg->ack;
 	} else {

@@ -22,6 +22,16 @@ static bool queue_create(struct slot_queue *queue, uint32_t size)
 	return queue->slot != NULL;
 }
 
+static bool lists_create(struct stack *s)
+{
+	const struct table_shape *shape = &s->shape;
+
+	return slot_list_create(&s->orphans, 0, shape->conns) &&
+	       slot_list_create(&s->used_half_opens, shape->conns, shape->half_opens) &&
+	       slot_list_create(&s->used_time_waits, shape->conns + shape->half_opens,
+	                        shape->time_waits);
+}
+
 static bool pool_create(struct slot_pool *pool, uint32_t first, uint32_t size)
 {
 	pool->first = first;
@@ -46,9 +56,7 @@ static bool engine_allocate(struct stack *s)
 	       pool_create(&s->free_half_opens, shape->conns, shape->half_opens) &&
 	       pool_create(&s->free_time_waits, shape->conns + shape->half_opens,
 	                   shape->time_waits) &&
-	       queue_create(&s->used_half_opens, shape->half_opens) &&
-	       queue_create(&s->used_time_waits, shape->time_waits) &&
-	       queue_create(&s->accept_queue, shape->conns) &&
+	       lists_create(s) && queue_create(&s->accept_queue, shape->conns) &&
 	       queue_create(&s->dirty, shape->conns);
 }
 
@@ -97,8 +105,9 @@ void stack_destroy(struct stack *s)
 	free(s->free_conns.freed);
 	free(s->free_half_opens.freed);
 	free(s->free_time_waits.freed);
-	free(s->used_half_opens.slot);
-	free(s->used_time_waits.slot);
+	free(s->used_half_opens.link);
+	free(s->used_time_waits.link);
+	free(s->orphans.link);
 	free(s->accept_queue.slot);
 	free(s->dirty.slot);
 	free(s->private_data);

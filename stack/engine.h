@@ -20,6 +20,7 @@
 #include "scoreboard.h"
 #include "segment.h"
 #include "seq.h"
+#include "slots.h"
 #include "source.h"
 #include "stack.h"
 #include "table.h"
@@ -29,19 +30,23 @@
 #define MSS_DEFAULT_V6   1220u
 #define WINDOW_SCALE_MAX 14u /* RFC 7323, 2.3 */
 
-#define DELAYED_ACK_US        40000ULL     /* RFC 9293, MUST-58: below 0.5 s */
-#define FIN_WAIT_2_US         60000000ULL  /* a closed user waits so long for the peer's FIN ... */
-#define FIN_WAIT_2_MAX_US     600000000ULL /* ... and so long if it goes on sending */
-#define CLOSING_US            120000000ULL /* and so long for the ACK of all it had written ... */
-#define CLOSING_BYTE_US       1000ULL      /* ... and for each byte of that: a kilobyte a second */
-#define USER_TIMEOUT_MAX_US   (30ULL * 86400 * 1000000)
-#define RETRANSMITS_MAX       15u /* R2 of RFC 9293, 3.8.3: well over 100 s */
-#define SYN_ACK_RETRANSMITS   5u
-#define PAWS_EXPIRY_US        (24ULL * 86400 * 1000000) /* RFC 7323, 5.5 */
-#define RST_PER_SECOND        1000u
-#define CHALLENGES_PER_SECOND 10u /* for each connection, so no side channel */
-#define BUSY_MESSAGES_MAX     16u /* clients that get the message at once; more are reset */
-#define ABORTED_MAX           32u /* aborted connections that are remembered */
+#define DELAYED_ACK_US      40000ULL     /* RFC 9293, MUST-58: below 0.5 s */
+#define FIN_WAIT_2_US       60000000ULL  /* a closed user waits so long for the peer's FIN ... */
+#define FIN_WAIT_2_MAX_US   600000000ULL /* ... and so long if it goes on sending */
+#define CLOSING_US          120000000ULL /* and so long for the ACK of all it had written ... */
+#define CLOSING_BYTE_US     1000ULL      /* ... and for each byte of that: a kilobyte a second */
+#define USER_TIMEOUT_MAX_US (30ULL * 86400 * 1000000)
+#define RETRANSMITS_MAX     15u /* R2 of RFC 9293, 3.8.3: well over 100 s */
+#define SYN_ACK_RETRANSMITS 5u
+#define PAWS_EXPIRY_US      (24ULL * 86400 * 1000000) /* RFC 7323, 5.5 */
+/* See answer.c, which says why no limit is shared. */
+#define ANSWERS_PER_SECOND       10u /* unsolicited ACKs of one connection or TIME-WAIT pair ... */
+#define ANSWERS_ALL_PER_SECOND   1000u /* ... and, on the long run, of all together */
+#define RESETS_PER_SECOND        100u  /* for a group of sources, about */
+#define COOKIE_CHECKS_PER_SECOND 200u  /* the same */
+#define SOURCE_GROUPS            256u
+#define BUSY_MESSAGES_MAX        16u /* clients that get the message at once; more are reset */
+#define ABORTED_MAX              32u /* aborted connections that are remembered */
 
 #define EVENT_NOTES 8u
 #define EVENT_CONNS 2u
@@ -90,9 +95,8 @@ struct conn_private {
 		published_tx_limit;
 	bool published_fin;
 	bool published_close;
-	uint64_t challenge_second;
-	uint32_t challenges;
-	uint32_t stalled_bytes; /* counted in stack.stalled_bytes */
+	uint64_t answers_until_us; /* see answer.c */
+	uint32_t stalled_bytes;    /* counted in stack.stalled_bytes */
 };
 
 /* A connection that was aborted: see aborted.c. */
@@ -103,25 +107,10 @@ struct aborted {
 	uint64_t until_us; /* 0: unused */
 };
 
-/* A first-in first-out list of slots that all fit. */
-struct slot_queue {
-	uint32_t *slot;
-	uint32_t size;
-	uint32_t head;
-	uint32_t count;
-};
-
-/*
- * The free slots of one kind of entry. The one freed last is taken first, and a
- * slot never used only when there is no other: memory that was never needed is
- * never touched.
- */
-struct slot_pool {
-	uint32_t first; /* number of its first slot */
-	uint32_t size;
-	uint32_t fresh; /* from first + fresh on, slots have never been used */
-	uint32_t freed_count;
-	uint32_t *freed;
+/* What is left of the allowance of each group of sources in this second. */
+struct source_limit {
+	uint64_t second;
+	uint16_t left[SOURCE_GROUPS];
 };
 
 struct stack {
@@ -134,7 +123,8 @@ struct stack {
 	struct source_counts *sources;
 	struct conn_private *private_data; /* one a connection slot */
 	struct slot_pool free_conns, free_half_opens, free_time_waits;
-	struct slot_queue used_half_opens, used_time_waits; /* oldest first */
+	struct slot_list used_half_opens, used_time_waits; /* oldest first */
+	struct slot_list orphans;                          /* see orphan.c */
 	struct slot_queue accept_queue;
 	struct slot_queue dirty;
 	struct endpoint listen[STACK_LISTEN_MAX];
@@ -144,11 +134,10 @@ struct stack {
 	uint32_t workers_busy;  /* attached workers that have not ended */
 	uint32_t busy_messages; /* connections with CONN_BUSY */
 	uint32_t open_conns, open_half_opens, open_time_waits;
-	uint64_t rst_second;
-	uint32_t rsts;
 	uint64_t stalled_bytes; /* what stalled connections hold of their send rings */
 	uint32_t aborted_next;
 	struct aborted aborted[ABORTED_MAX];
+	struct source_limit resets, cookie_checks;
 	struct event event;
 	struct stack_stats stats;
 	bool batch_taken; /* handed over: the next stack_output() begins a new one */
@@ -156,7 +145,7 @@ struct stack {
 	struct packet_out batch[STACK_BATCH];
 };
 
-/* engine.c: slots */
+/* slots.c: entries by their slots */
 
 bool slot_is_conn(const struct stack *stack, uint32_t slot);
 bool slot_is_half_open(const struct stack *stack, uint32_t slot);
@@ -171,18 +160,8 @@ static inline struct conn_private *slot_private(const struct stack *stack, uint3
 /* The slot of the entry with this id, of any kind; LOOKUP_NONE. O(entries): for people's requests. */
 uint32_t slot_by_id(const struct stack *stack, uint64_t id);
 
-uint32_t slot_pool_free(const struct slot_pool *pool);
-bool slot_pool_take(struct slot_pool *pool, uint32_t *slot);
-/* Takes SLOT itself, which is behind all taken so far: for a table that is taken up. */
-void slot_pool_claim(struct slot_pool *pool, uint32_t slot);
-void slot_pool_put(struct slot_pool *pool, uint32_t slot);
 /* The first slot from *CURSOR on that may be in use, which *CURSOR then is behind; false: none. */
 bool slot_next(const struct stack *stack, uint32_t *cursor, uint32_t *slot);
-
-bool slot_queue_put(struct slot_queue *queue, uint32_t slot);
-bool slot_queue_take(struct slot_queue *queue, uint32_t *slot);
-/* Takes SLOT out from wherever it stands. O(length). */
-void slot_queue_drop(struct slot_queue *queue, uint32_t slot);
 
 /* takeover.c */
 
@@ -207,9 +186,10 @@ void event_end(struct stack *stack);
  * history, counts, notes it for the hook. In an event.
  */
 void conn_move(struct stack *stack, uint32_t slot, enum tcp_state to, const char *why);
-/* The same for the history of an entry that is not a connection yet. */
-void identity_move(struct stack *stack, struct conn_identity *identity, enum tcp_state from,
-                   enum tcp_state to, const char *why);
+/* The same for an entry that is no connection. HISTORY: NULL when it keeps none. */
+void identity_move(struct stack *stack, const struct conn_identity *identity,
+                   struct conn_history *history, enum tcp_state from, enum tcp_state to,
+                   const char *why);
 void identity_init(struct stack *stack, struct conn_identity *identity, const struct flow *flow,
                    uint32_t ifindex, uint32_t mtu);
 /* A free connection slot, saved for undo, zeroed, with the flow's identity; LOOKUP_NONE when full. */
@@ -243,6 +223,24 @@ void conn_dirty(struct stack *stack, uint32_t slot);
 const char *limits_refuse(struct stack *stack, const struct ip_address *peer, bool count);
 uint32_t limits_connections(const struct stack *stack);
 
+/* answer.c: how often segments that nobody asked for are answered */
+
+/*
+ * True when an entry may answer once more; *UNTIL_US is its own memory of that, zero at
+ * first. In an event.
+ */
+bool answer_allowed(const struct stack *stack, uint64_t *until_us);
+/* True, and counted, when SOURCE's group may have one more of LIMIT, about RATE a second. */
+bool answer_source_allowed(const struct stack *stack, struct source_limit *limit,
+                           const struct ip_address *source, uint32_t rate, uint64_t now_us);
+
+/* orphan.c: connections that no session will ever speak for again */
+
+/* Looks whether the connection has become one. */
+void orphan_notice(struct stack *stack, uint32_t slot);
+/* When no connection slot is free, resets an orphan to have one. An event of its own. */
+void orphan_make_room(struct stack *stack, uint64_t now_us);
+
 /* iss.c: secrets at work (RFC 6528; RFC 7323, 5.4) */
 
 uint32_t iss_generate(const struct stack *stack, const struct flow *flow, uint64_t now_us);
@@ -269,13 +267,42 @@ struct syn {
 
 /* Makes an entry of it and answers. An event of its own. */
 void half_open_create(struct stack *stack, const struct syn *syn, uint64_t now_us);
+/* What the SYN says of the peer; *HALF is all zero but for its identity. */
+void half_open_fill(const struct stack *stack, struct half_open *half, const struct segment *seg);
+/*
+ * Makes an entry of what a SYN cookie has brought back, and returns its slot. Whoever
+ * brings a cookie is where it says it is, so the oldest entry makes room for it. An event
+ * of its own.
+ */
+uint32_t half_open_restore(struct stack *stack, const struct half_open *from, uint64_t now_us);
 void half_open_input(struct stack *stack, uint32_t slot, const struct packet_in *packet,
                      const struct segment *seg, uint64_t now_us);
 void half_open_timer(struct stack *stack, uint32_t slot, uint64_t now_us);
 /* Frees the entry; in an event. */
 void half_open_destroy(struct stack *stack, uint32_t slot, const char *why);
+/* ABORT (RFC 9293, 3.10.5): sends RST and frees the entry. In an event. */
+void half_open_abort(struct stack *stack, uint32_t slot, const char *why);
+/* The states it has been in. */
+struct conn_history half_open_history(const struct half_open *half);
 /* Makes it a connection in SYN-RECEIVED and returns its slot; LOOKUP_NONE when full. In an event. */
 uint32_t half_open_promote(struct stack *stack, uint32_t slot);
+
+/* cookie.c: SYN cookies (RFC 4987) */
+
+enum cookie_verdict {
+	COOKIE_NONE,    /* not a good cookie */
+	COOKIE_LIMITED, /* not looked at: the segment is dropped */
+	COOKIE_GOOD,    /* *HALF is what the entry would have been, without an id */
+};
+
+/* True when this SYN is to be answered with a cookie. */
+bool cookie_wanted(const struct stack *stack, const struct syn *syn);
+/* Answers it. An event of its own. */
+void cookie_answer(struct stack *stack, const struct syn *syn, uint64_t now_us);
+/* Whether a segment to a listener brings back a cookie. */
+enum cookie_verdict cookie_check(struct stack *stack, const struct packet_in *packet,
+                                 const struct segment *seg, const struct flow *flow,
+                                 struct half_open *half, uint64_t now_us);
 
 /* timewait.c */
 
@@ -350,8 +377,10 @@ bool emit_segment(struct stack *stack, uint32_t slot, uint32_t seq, uint32_t len
 void emit_ack(struct stack *stack, uint32_t slot);
 /* The segment that was put into the batch last had been sent before (RFC 4022). */
 void emit_count_again(struct stack *stack);
-/* SYN-ACK of a half-open entry; false when the batch is full. */
-bool emit_syn_ack(struct stack *stack, const struct half_open *half);
+/* SYN-ACK of a half-open entry with this timestamp; false when the batch is full. */
+bool emit_syn_ack(struct stack *stack, const struct half_open *half, uint32_t ts_value);
+/* RST of a half-open entry, with ACK. */
+void emit_half_open_reset(struct stack *stack, const struct half_open *half);
 /* ACK of a TIME-WAIT entry. */
 void emit_time_wait_ack(struct stack *stack, const struct time_wait *wait);
 /* RST for a segment that belongs to no connection (RFC 9293, 3.10.7.1), limited in rate. */

@@ -3,7 +3,10 @@
  * kept in small entries (RFC 4987, 3.4) until the third segment of the handshake makes a
  * connection.
  *
- * The list of entries is bounded; when it is full the oldest makes room.
+ * The list of entries is bounded. When it is full SYNs are answered with cookies (cookie.c),
+ * or, without these, the oldest entry makes room. A cookie that comes back becomes an entry
+ * and goes on here as any other, limits and all: an entry that must wait for a place in the
+ * accept queue has its SYN-ACK sent again, which brings the client's ACK again.
  */
 #include "engine.h"
 
@@ -15,12 +18,10 @@
 
 /* ---- a SYN makes an entry ---- */
 
-static void half_open_fill(struct stack *s, struct half_open *half, const struct segment *seg)
+void half_open_fill(const struct stack *s, struct half_open *half, const struct segment *seg)
 {
-	const struct flow *flow = &half->identity.flow;
-	bool v6 = flow->peer.address.version == IP_V6;
+	bool v6 = half->identity.flow.peer.address.version == IP_V6;
 
-	half->iss = iss_generate(s, flow, s->event.now_us);
 	half->irs = seg->seq;
 	half->window = seg->window;
 	half->peer_mss = (uint16_t)(v6 ? MSS_DEFAULT_V6 : MSS_DEFAULT_V4);
@@ -29,7 +30,6 @@ static void half_open_fill(struct stack *s, struct half_open *half, const struct
 	if (seg->has_timestamps) {
 		half->flags |= CONN_TIMESTAMPS;
 		half->ts_recent = seg->ts_value;
-		half->ts_offset = timestamp_offset(s, flow);
 	}
 	if (seg->sack_permitted)
 		half->flags |= CONN_SACK;
@@ -54,10 +54,33 @@ static uint32_t half_open_slot(struct stack *s)
 
 	if (slot_pool_free(&s->free_half_opens) == 0) {
 		s->stats.half_open_full++;
-		half_open_destroy(s, s->used_half_opens.slot[s->used_half_opens.head],
-		                  "pushed out by a newer SYN");
+		half_open_destroy(s, slot_list_oldest(&s->used_half_opens),
+		                  "pushed out by a newer one");
 	}
 	return slot_pool_take(&s->free_half_opens, &slot) ? slot : LOOKUP_NONE;
+}
+
+/* The entry is complete: it moves to SYN-RECEIVED. In an event. */
+static void half_open_enter(struct stack *s, uint32_t slot, const char *why)
+{
+	struct half_open *half = slot_half_open(s, slot);
+
+	half->deadline_us = half_open_deadline(half, s->event.now_us);
+	identity_move(s, &half->identity, NULL, TCP_LISTEN, TCP_SYN_RECEIVED, why);
+	lookup_add(s->lookup, slot);
+	slot_list_put(&s->used_half_opens, slot);
+	timer_set(s->timers, slot, half->deadline_us);
+	s->open_half_opens++;
+}
+
+/* SYN-ACK, for the first time or again. False when the batch is full. */
+static bool half_open_answer(struct stack *s, const struct half_open *half)
+{
+	uint32_t offset = 0;
+
+	if (half->flags & CONN_TIMESTAMPS)
+		offset = timestamp_offset(s, &half->identity.flow);
+	return emit_syn_ack(s, half, timestamp_now(offset, s->event.now_us));
 }
 
 void half_open_create(struct stack *s, const struct syn *syn, uint64_t now_us)
@@ -76,19 +99,35 @@ void half_open_create(struct stack *s, const struct syn *syn, uint64_t now_us)
 	memset(half, 0, sizeof(*half));
 	identity_init(s, &half->identity, syn->flow, syn->packet->ifindex, syn->packet->mtu);
 	half_open_fill(s, half, syn->seg);
+	half->iss = iss_generate(s, syn->flow, now_us);
 	/* RFC 9293, 3.6.1: beyond all that the old one sent, faster than its clock though it was */
 	if (syn->after != NULL && !seq_gt(half->iss, *syn->after))
 		half->iss = *syn->after + ISS_STEP;
 	if (syn->busy)
 		half->flags |= CONN_BUSY;
-	half->deadline_us = half_open_deadline(half, now_us);
-	identity_move(s, &half->identity, TCP_LISTEN, TCP_SYN_RECEIVED, "SYN");
-	lookup_add(s->lookup, slot);
-	slot_queue_put(&s->used_half_opens, slot);
-	timer_set(s->timers, slot, half->deadline_us);
-	s->open_half_opens++;
-	emit_syn_ack(s, half);
+	half_open_enter(s, slot, "SYN");
+	(void)half_open_answer(s, half);
 	event_end(s);
+}
+
+uint32_t half_open_restore(struct stack *s, const struct half_open *from, uint64_t now_us)
+{
+	const struct conn_identity *identity = &from->identity;
+	struct half_open *half;
+	uint32_t slot;
+
+	event_begin(s, now_us);
+	slot = half_open_slot(s);
+	if (slot != LOOKUP_NONE) {
+		half = slot_half_open(s, slot);
+		table_touch(&s->table, half, sizeof(*half));
+		*half = *from;
+		identity_init(s, &half->identity, &identity->flow, identity->ifindex,
+		              identity->mtu);
+		half_open_enter(s, slot, "a SYN cookie came back");
+	}
+	event_end(s);
+	return slot;
 }
 
 /* ---- the entry's end ---- */
@@ -101,20 +140,31 @@ static void half_open_free(struct stack *s, uint32_t slot)
 	table_touch(&s->table, half, sizeof(*half));
 	lookup_remove(s->lookup, slot);
 	timer_set(s->timers, slot, TIMER_NEVER);
-	slot_queue_drop(&s->used_half_opens, slot);
+	slot_list_drop(&s->used_half_opens, slot);
 	half->identity.id = 0;
 	slot_pool_put(&s->free_half_opens, slot);
 	s->open_half_opens--;
 }
 
-void half_open_destroy(struct stack *s, uint32_t slot, const char *why)
+static void half_open_end(struct stack *s, uint32_t slot, enum tcp_state to, const char *why)
 {
 	struct half_open *half = slot_half_open(s, slot);
 
 	table_touch(&s->table, half, sizeof(*half));
-	identity_move(s, &half->identity, TCP_SYN_RECEIVED, TCP_LISTEN, why);
+	identity_move(s, &half->identity, NULL, TCP_SYN_RECEIVED, to, why);
 	event_note(s, NOTE_ENDED, &half->identity)->why = why;
 	half_open_free(s, slot);
+}
+
+void half_open_destroy(struct stack *s, uint32_t slot, const char *why)
+{
+	half_open_end(s, slot, TCP_LISTEN, why);
+}
+
+void half_open_abort(struct stack *s, uint32_t slot, const char *why)
+{
+	emit_half_open_reset(s, slot_half_open(s, slot));
+	half_open_end(s, slot, TCP_CLOSED, why);
 }
 
 void half_open_timer(struct stack *s, uint32_t slot, uint64_t now_us)
@@ -130,7 +180,7 @@ void half_open_timer(struct stack *s, uint32_t slot, uint64_t now_us)
 		half->retransmits++;
 		half->deadline_us = half_open_deadline(half, now_us);
 		timer_set(s->timers, slot, half->deadline_us);
-		if (emit_syn_ack(s, half))
+		if (half_open_answer(s, half))
 			emit_count_again(s);
 	}
 	event_end(s);
@@ -138,11 +188,19 @@ void half_open_timer(struct stack *s, uint32_t slot, uint64_t now_us)
 
 /* ---- the third segment ---- */
 
+struct conn_history half_open_history(const struct half_open *half)
+{
+	uint64_t at_us = half->identity.created_us;
+
+	return (struct conn_history){2, {TCP_LISTEN, TCP_SYN_RECEIVED}, {at_us, at_us}};
+}
+
 static void promote_fields(struct stack *s, uint32_t slot, const struct half_open *half)
 {
 	struct conn *c = event_conn(s, slot);
 
 	c->state = TCP_SYN_RECEIVED;
+	c->history = half_open_history(half);
 	c->flags |= CONN_PASSIVE | (half->flags & (CONN_TIMESTAMPS | CONN_SACK | CONN_SCALING));
 	c->iss = half->iss;
 	c->snd_una = half->iss;
@@ -161,14 +219,18 @@ static void promote_fields(struct stack *s, uint32_t slot, const struct half_ope
 	c->snd_wscale = half->snd_wscale;
 	if (half->flags & CONN_SCALING)
 		c->rcv_wscale = window_scale_for(s->config.receive_buffer);
-	c->ts_offset = half->ts_offset;
+	if (half->flags & CONN_TIMESTAMPS)
+		c->ts_offset = timestamp_offset(s, &half->identity.flow);
 	c->ts_recent = half->ts_recent;
 	c->ts_recent_us = s->event.now_us;
 	conn_set_mss(c);
 	recovery_init(c);
 	congestion_init(&c->congestion, s->config.congestion, c->snd_mss, &c->rtt, s->event.now_us);
-	/* RFC 6298, 2.2: the handshake is the first sample, unless it was sent again (Karn) */
-	if (half->retransmits == 0) {
+	/*
+	 * RFC 6298, 2.2: the handshake is the first sample, unless it was sent again (Karn), or
+	 * nobody knows when, which is the price of a cookie.
+	 */
+	if (half->retransmits == 0 && !(half->flags & CONN_COOKIE)) {
 		uint64_t rtt = s->event.now_us - half->identity.created_us;
 
 		rtt_sample(&c->rtt, rtt > 0 ? rtt : 1);
@@ -244,37 +306,13 @@ static void half_open_establish(struct stack *s, uint32_t half_slot, const struc
 	c = event_conn(s, slot);
 	if (busy) {
 		c->flags |= CONN_BUSY;
+		orphan_notice(s, slot);
 		s->busy_messages++;
 		s->stats.busy_message++;
 	}
 	event_end(s);
 	/* the ACK, its data and its FIN take the usual way, as the next event */
 	conn_input(s, slot, seg, now_us);
-}
-
-/*
- * Connections whose session has ended, or that only get the busy message, keep their
- * slots until the peer has acknowledged the last byte, which it may never do. When there
- * is no other slot, the one that has waited longest makes room. An event of its own.
- */
-static void half_open_make_room(struct stack *s, uint64_t now_us)
-{
-	uint32_t oldest = LOOKUP_NONE;
-
-	for (uint32_t slot = 0; slot_is_conn(s, slot); slot++) {
-		const struct conn *c = slot_conn(s, slot);
-
-		if (c->identity.id != 0 && (c->flags & (CONN_WORKER_GONE | CONN_BUSY)) &&
-		    (oldest == LOOKUP_NONE ||
-		     c->unacked_since_us < slot_conn(s, oldest)->unacked_since_us))
-			oldest = slot;
-	}
-	if (oldest == LOOKUP_NONE)
-		return;
-	event_begin(s, now_us);
-	s->stats.orphans_ended++;
-	conn_abort(s, oldest, RING_RESET_TIMEOUT, "made room for a newer connection");
-	event_end(s);
 }
 
 /* ---- a segment for a half-open entry: SYN-RECEIVED of RFC 9293, 3.10.7.4 ---- */
@@ -289,7 +327,7 @@ static void half_open_syn(struct stack *s, uint32_t slot, const struct segment *
 	struct half_open *half = slot_half_open(s, slot);
 
 	if (seg->seq == half->irs || !half_open_in_window(half, seg->seq))
-		emit_syn_ack(s, half); /* its SYN again: our SYN-ACK was lost or is late */
+		half_open_answer(s, half); /* its SYN again: our SYN-ACK was lost or is late */
 	else
 		half_open_destroy(s, slot, "another SYN inside the window");
 }
@@ -322,7 +360,7 @@ static bool half_open_check(struct stack *s, uint32_t slot, const struct packet_
 	}
 	if (!half_open_in_window(half, seg->seq)) {
 		s->stats.out_of_window++;
-		emit_syn_ack(s, half);
+		half_open_answer(s, half);
 		return false;
 	}
 	/* RFC 7323, 3.2 and 5.3: negotiated, so each segment has it, and not an older one */
@@ -337,9 +375,8 @@ static bool half_open_check(struct stack *s, uint32_t slot, const struct packet_
 void half_open_input(struct stack *s, uint32_t slot, const struct packet_in *packet,
                      const struct segment *seg, uint64_t now_us)
 {
-	if (slot_pool_free(&s->free_conns) == 0 && (seg->flags & TCP_ACK) &&
-	    seg->ack == slot_half_open(s, slot)->iss + 1)
-		half_open_make_room(s, now_us);
+	if ((seg->flags & TCP_ACK) && seg->ack == slot_half_open(s, slot)->iss + 1)
+		orphan_make_room(s, now_us);
 	event_begin(s, now_us);
 	if (half_open_check(s, slot, packet, seg, now_us))
 		half_open_establish(s, slot, seg, now_us);

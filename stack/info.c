@@ -6,10 +6,9 @@
 
 #include <string.h>
 
-static void info_identity(struct conn_info *info, const struct conn_identity *identity)
+static void info_identity(struct conn_info *info, const struct conn_identity *identity,
+                          const struct conn_history *history)
 {
-	const struct conn_history *history = &identity->history;
-
 	info->id = identity->id;
 	info->flow = identity->flow;
 	info->ifindex = identity->ifindex;
@@ -60,7 +59,7 @@ static void info_conn(const struct stack *s, struct conn_info *info, uint32_t sl
 {
 	const struct conn *c = slot_conn(s, slot);
 
-	info_identity(info, &c->identity);
+	info_identity(info, &c->identity, &c->history);
 	info_sequence(info, c);
 	info->state = (enum tcp_state)c->state;
 	info->passive = (c->flags & CONN_PASSIVE) != 0;
@@ -94,8 +93,9 @@ static void info_conn(const struct stack *s, struct conn_info *info, uint32_t sl
 static void info_half_open(const struct stack *s, struct conn_info *info, uint32_t slot)
 {
 	const struct half_open *half = slot_half_open(s, slot);
+	struct conn_history history = half_open_history(half);
 
-	info_identity(info, &half->identity);
+	info_identity(info, &half->identity, &history);
 	info->state = TCP_SYN_RECEIVED;
 	info->passive = true;
 	info->iss = info->snd_una = half->iss;
@@ -117,7 +117,7 @@ static void info_time_wait(const struct stack *s, struct conn_info *info, uint32
 {
 	const struct time_wait *wait = slot_time_wait(s, slot);
 
-	info_identity(info, &wait->identity);
+	info_identity(info, &wait->identity, &wait->history);
 	info->state = TCP_TIME_WAIT;
 	info->passive = (wait->flags & CONN_PASSIVE) != 0;
 	info->snd_una = info->snd_nxt = wait->snd_nxt;

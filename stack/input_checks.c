@@ -9,28 +9,12 @@ uint32_t receive_window(const struct conn *c)
 	return c->rcv_adv - c->rcv_nxt;
 }
 
-/* At most CHALLENGES_PER_SECOND for each connection: a count of its own leaks nothing. */
-static bool challenge_allowed(struct stack *s, uint32_t slot)
-{
-	struct conn_private *p = slot_private(s, slot);
-	uint64_t second = s->event.now_us / 1000000;
-
-	if (p->challenge_second != second) {
-		p->challenge_second = second;
-		p->challenges = 0;
-	}
-	if (p->challenges >= CHALLENGES_PER_SECOND) {
-		s->stats.challenge_limited++;
-		return false;
-	}
-	p->challenges++;
-	return true;
-}
-
 void challenge_ack(struct stack *s, uint32_t slot)
 {
-	if (!challenge_allowed(s, slot))
+	if (!answer_allowed(s, &slot_private(s, slot)->answers_until_us)) {
+		s->stats.challenge_limited++;
 		return;
+	}
 	s->stats.challenge_acks++;
 	emit_ack(s, slot);
 }

@@ -1,7 +1,7 @@
 /*
  * Listeners: RFC 9293, 3.10.7.1 (CLOSED) and 3.10.7.2 (LISTEN), and what a client over a
  * limit gets. Limits are applied to the SYN, and again to the ACK (half_open.c), since what
- * was free then may be taken now.
+ * was free then may be taken now. Which SYN gets a cookie instead of an entry, cookie.c says.
  */
 #include "engine.h"
 
@@ -61,6 +61,27 @@ static bool listen_busy(struct stack *s, const struct packet_in *packet, const s
 	}
 }
 
+/* Nobody's segment (RFC 9293, 3.10.7.2): the third of a handshake by cookie, or answered with RST. */
+static void listen_ack(struct stack *s, const struct packet_in *packet, const struct segment *seg,
+                       const struct flow *flow, uint64_t now_us)
+{
+	struct half_open half;
+	uint32_t slot;
+
+	switch (cookie_check(s, packet, seg, flow, &half, now_us)) {
+	case COOKIE_GOOD:
+		slot = half_open_restore(s, &half, now_us);
+		if (slot != LOOKUP_NONE)
+			half_open_input(s, slot, packet, seg, now_us);
+		break;
+	case COOKIE_LIMITED:
+		break;
+	case COOKIE_NONE:
+		emit_reset_for(s, flow, packet->ifindex, seg, now_us);
+		break;
+	}
+}
+
 void listen_input(struct stack *s, const struct packet_in *packet, const struct segment *seg,
                   const struct flow *flow, const uint32_t *after, uint64_t now_us)
 {
@@ -76,7 +97,7 @@ void listen_input(struct stack *s, const struct packet_in *packet, const struct 
 		return;
 	if ((seg->flags & TCP_ACK) || !(seg->flags & TCP_SYN)) {
 		if (seg->flags & TCP_ACK)
-			emit_reset_for(s, flow, packet->ifindex, seg, now_us);
+			listen_ack(s, packet, seg, flow, now_us);
 		return;
 	}
 	if (!s->accepting)
@@ -86,5 +107,8 @@ void listen_input(struct stack *s, const struct packet_in *packet, const struct 
 			return;
 		syn.busy = true;
 	}
-	half_open_create(s, &syn, now_us);
+	if (cookie_wanted(s, &syn))
+		cookie_answer(s, &syn, now_us);
+	else
+		half_open_create(s, &syn, now_us);
 }

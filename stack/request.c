@@ -37,8 +37,6 @@ static const char *call_refuse(struct stack *s, const struct flow *flow, bool fr
 		return "nothing listens there";
 	if (lookup_find(s->lookup, flow) != LOOKUP_NONE)
 		return "this pair of sockets is in use";
-	if (slot_pool_free(&s->free_conns) == 0)
-		return "no connection slot is free";
 	return limits_refuse(s, &flow->peer.address, false);
 }
 
@@ -52,6 +50,10 @@ uint64_t stack_call(struct stack *s, const struct endpoint *local, const struct 
 	struct conn *c;
 
 	*error = call_refuse(s, &flow, from_listen);
+	if (*error == NULL)
+		orphan_make_room(s, now_us);
+	if (*error == NULL && slot_pool_free(&s->free_conns) == 0)
+		*error = "no connection slot is free";
 	if (*error != NULL)
 		return 0;
 	event_begin(s, now_us);
@@ -73,17 +75,23 @@ uint64_t stack_call(struct stack *s, const struct endpoint *local, const struct 
 
 bool stack_close(struct stack *s, uint64_t id, uint64_t now_us)
 {
-	uint32_t slot = slot_by_id(s, id);
+	uint32_t slot = slot_by_id(s, id), conn = slot;
 
 	if (slot == LOOKUP_NONE)
 		return false;
-	event_begin(s, now_us);
 	if (slot_is_half_open(s, slot))
-		slot = half_open_promote(s, slot);
-	if (slot != LOOKUP_NONE && slot_is_conn(s, slot))
-		conn_close(s, slot, "close");
+		orphan_make_room(s, now_us);
+	event_begin(s, now_us);
+	if (slot_is_half_open(s, slot)) {
+		conn = half_open_promote(s, slot);
+		/* it takes a slot to wait for the ACK of a FIN, and none could be had */
+		if (conn == LOOKUP_NONE)
+			half_open_abort(s, slot, "close, and no connection slot is free");
+	}
+	if (slot_is_conn(s, conn))
+		conn_close(s, conn, "close");
 	event_end(s);
-	return slot != LOOKUP_NONE;
+	return true;
 }
 
 bool stack_abort(struct stack *s, uint64_t id, uint64_t now_us)
@@ -94,11 +102,11 @@ bool stack_abort(struct stack *s, uint64_t id, uint64_t now_us)
 		return false;
 	event_begin(s, now_us);
 	if (slot_is_half_open(s, slot))
-		slot = half_open_promote(s, slot);
-	if (slot != LOOKUP_NONE && slot_is_conn(s, slot))
+		half_open_abort(s, slot, "abort");
+	else if (slot_is_conn(s, slot))
 		conn_abort(s, slot, RING_RESET_ABORT, "abort");
-	else if (slot != LOOKUP_NONE)
+	else
 		time_wait_destroy(s, slot, "abort");
 	event_end(s);
-	return slot != LOOKUP_NONE;
+	return true;
 }

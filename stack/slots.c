@@ -5,6 +5,7 @@
 #include "engine.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 bool slot_is_conn(const struct stack *stack, uint32_t slot)
 {
@@ -123,13 +124,8 @@ bool slot_queue_take(struct slot_queue *queue, uint32_t *slot)
 
 void slot_queue_drop(struct slot_queue *queue, uint32_t slot)
 {
-	uint32_t kept = 0, first;
+	uint32_t kept = 0;
 
-	/* the oldest goes first nearly always */
-	if (queue->count > 0 && queue->slot[queue->head] == slot) {
-		(void)slot_queue_take(queue, &first);
-		return;
-	}
 	for (uint32_t i = 0; i < queue->count; i++) {
 		uint32_t value = queue->slot[(queue->head + i) % queue->size];
 
@@ -137,4 +133,62 @@ void slot_queue_drop(struct slot_queue *queue, uint32_t slot)
 			queue->slot[(queue->head + kept++) % queue->size] = value;
 	}
 	queue->count = kept;
+}
+
+bool slot_list_create(struct slot_list *list, uint32_t first, uint32_t size)
+{
+	list->first = first;
+	list->link = calloc((size_t)size + 1, sizeof(*list->link));
+	return list->link != NULL;
+}
+
+static uint32_t list_index(const struct slot_list *list, uint32_t slot)
+{
+	return slot - list->first + 1;
+}
+
+static uint32_t list_slot(const struct slot_list *list, uint32_t index)
+{
+	return index == 0 ? LOOKUP_NONE : list->first + index - 1;
+}
+
+void slot_list_put(struct slot_list *list, uint32_t slot)
+{
+	uint32_t index = list_index(list, slot), newest = list->link[0].previous;
+
+	list->link[index] = (struct slot_link){.next = 0, .previous = newest};
+	list->link[newest].next = index;
+	list->link[0].previous = index;
+	list->count++;
+}
+
+void slot_list_drop(struct slot_list *list, uint32_t slot)
+{
+	struct slot_link *link = &list->link[list_index(list, slot)];
+
+	if (!slot_list_has(list, slot))
+		return;
+	list->link[link->previous].next = link->next;
+	list->link[link->next].previous = link->previous;
+	*link = (struct slot_link){0, 0};
+	list->count--;
+}
+
+/* Only one that is alone in the list has no neighbours. */
+bool slot_list_has(const struct slot_list *list, uint32_t slot)
+{
+	uint32_t index = list_index(list, slot);
+
+	return list->link[index].next != 0 || list->link[index].previous != 0 ||
+	       list->link[0].next == index;
+}
+
+uint32_t slot_list_oldest(const struct slot_list *list)
+{
+	return list_slot(list, list->link[0].next);
+}
+
+uint32_t slot_list_next(const struct slot_list *list, uint32_t slot)
+{
+	return list_slot(list, list->link[list_index(list, slot)].next);
 }

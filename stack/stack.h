@@ -37,6 +37,13 @@ enum stack_busy {
 	STACK_BUSY_MESSAGE, /* a connection, one line of text, FIN */
 };
 
+/* When a SYN is answered with a cookie instead of an entry (configuration key `syn-cookies`). */
+enum stack_syn_cookies {
+	STACK_COOKIES_AUTO,   /* when the half-open entries have run out */
+	STACK_COOKIES_ALWAYS, /* every SYN: for tests, and for who wants no half-open entries */
+	STACK_COOKIES_OFF,    /* never: the oldest half-open entry makes room */
+};
+
 #define STACK_BUSY_MESSAGE_MAX 255
 
 struct stack_config {
@@ -47,6 +54,7 @@ struct stack_config {
 	uint32_t time_wait;                  /* TIME-WAIT entries, 1 to 1000000 */
 	uint32_t receive_buffer;             /* of the rings to come: decides the window scale */
 	enum stack_busy busy;
+	enum stack_syn_cookies syn_cookies;
 	uint32_t congestion; /* enum congestion_algorithm */
 	uint64_t msl_us;
 	uint64_t keepalive_us;    /* idle time before the first probe; 0: off */

@@ -33,6 +33,8 @@
 	X(challenge_limited, "outChallengeLimited", "challenge ACKs held back by the limit")       \
 	X(rst_ignored, "inRstIgnored", "RSTs that were not exactly at rcv_nxt")                    \
 	X(rst_limited, "outRstLimited", "RSTs held back by the limit")                             \
+	X(time_wait_limited, "outTimeWaitLimited",                                                 \
+	  "ACKs of TIME-WAIT pairs held back by the limit")                                        \
 	X(out_of_order, "inOutOfOrder", "segments beyond rcv_nxt that were kept")                  \
 	X(duplicates, "inDuplicates", "segments that brought nothing new")                         \
 	X(ooo_dropped, "inOutOfOrderDropped", "segments beyond rcv_nxt dropped: no range free")    \
@@ -45,6 +47,10 @@
 	X(timed_out, "timedOut", "connections ended because the peer was gone")                    \
 	X(stalled_ended, "stalledEnded", "connections ended for what stalled peers held in all")   \
 	X(half_open_full, "halfOpenFull", "SYNs that pushed out the oldest half-open entry")       \
+	X(cookies_sent, "synCookiesSent", "SYNs answered with a SYN cookie")                       \
+	X(cookies_accepted, "synCookiesAccepted", "third segments that brought a good cookie")     \
+	X(cookies_failed, "synCookiesFailed", "third segments whose cookie was not good")          \
+	X(cookies_limited, "synCookiesLimited", "cookies not looked at: over the limit")           \
 	X(half_open_expired, "halfOpenExpired", "half-open entries that timed out")                \
 	X(queue_full, "acceptQueueFull", "handshakes that found the accept queue full")            \
 	X(limit_connections, "limitConnections", "clients over max-connections")                   \

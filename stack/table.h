@@ -58,6 +58,7 @@ struct table_header {
 	uint32_t busy;
 	struct stack_secrets secrets;
 	uint64_t next_id;
+	uint64_t cookie_us; /* when a SYN cookie was last given out, to the second; 0: never */
 	struct table_undo undo;
 };
 

@@ -17,14 +17,15 @@ static bool identity_valid(const struct conn_identity *identity)
 
 	return local->version == peer->version && address_is_unicast(local) &&
 	       address_is_unicast(peer) && identity->flow.local.port != 0 &&
-	       identity->flow.peer.port != 0 && identity->history.count <= CONN_HISTORY;
+	       identity->flow.peer.port != 0;
 }
 
 static bool conn_valid(const struct stack *s, uint32_t slot)
 {
 	const struct conn *c = slot_conn(s, slot);
 
-	return identity_valid(&c->identity) && c->state > TCP_LISTEN && c->state < TCP_TIME_WAIT &&
+	return identity_valid(&c->identity) && c->history.count <= CONN_HISTORY &&
+	       c->state > TCP_LISTEN && c->state < TCP_TIME_WAIT &&
 	       seq_leq(c->snd_una, c->snd_nxt) && seq_leq(c->rcv_nxt, c->rcv_adv) &&
 	       c->tx_una <= c->tx_head && c->tx_head - c->tx_una <= RING_SIZE_MAX &&
 	       c->rx_tail <= c->rx_head && c->rx_head - c->rx_tail <= RING_SIZE_MAX &&
@@ -60,6 +61,7 @@ static void rebuild_conn(struct stack *s, uint32_t slot)
 	for (int i = 0; i < CONN_TIMERS; i++)
 		if (c->timer_us[i] < deadline)
 			deadline = c->timer_us[i];
+	orphan_notice(s, slot);
 	timer_set(s->timers, slot, deadline);
 	conn_dirty(s, slot);
 }
@@ -69,13 +71,14 @@ static void rebuild_half_open(struct stack *s, uint32_t slot)
 	struct half_open *half = slot_half_open(s, slot);
 
 	if (half->identity.id == 0 || !identity_valid(&half->identity) ||
+	    half->retransmits > SYN_ACK_RETRANSMITS || half->snd_wscale > WINDOW_SCALE_MAX ||
 	    lookup_find(s->lookup, &half->identity.flow) != LOOKUP_NONE) {
 		half->identity.id = 0;
 		return;
 	}
 	slot_pool_claim(&s->free_half_opens, slot);
 	lookup_add(s->lookup, slot);
-	slot_queue_put(&s->used_half_opens, slot);
+	slot_list_put(&s->used_half_opens, slot);
 	timer_set(s->timers, slot, half->deadline_us);
 	s->open_half_opens++;
 }
@@ -85,13 +88,14 @@ static void rebuild_time_wait(struct stack *s, uint32_t slot)
 	struct time_wait *wait = slot_time_wait(s, slot);
 
 	if (wait->identity.id == 0 || !identity_valid(&wait->identity) ||
+	    wait->history.count > CONN_HISTORY || wait->rcv_wscale > WINDOW_SCALE_MAX ||
 	    lookup_find(s->lookup, &wait->identity.flow) != LOOKUP_NONE) {
 		wait->identity.id = 0;
 		return;
 	}
 	slot_pool_claim(&s->free_time_waits, slot);
 	lookup_add(s->lookup, slot);
-	slot_queue_put(&s->used_time_waits, slot);
+	slot_list_put(&s->used_time_waits, slot);
 	timer_set(s->timers, slot, wait->deadline_us);
 	s->open_time_waits++;
 }

@@ -54,8 +54,7 @@ static void timeout_fin_wait_2(struct stack *s, uint32_t slot)
 {
 	const struct conn *c = slot_conn(s, slot);
 	uint64_t idle_until = c->last_in_us + FIN_WAIT_2_US;
-	uint64_t limit =
-		c->identity.history.time_us[c->identity.history.count - 1] + FIN_WAIT_2_MAX_US;
+	uint64_t limit = c->history.time_us[c->history.count - 1] + FIN_WAIT_2_MAX_US;
 	uint64_t until = idle_until < limit ? idle_until : limit;
 
 	if (s->event.now_us < until)

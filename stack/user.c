@@ -231,6 +231,7 @@ void stack_worker_gone(struct stack *s, struct conn_handle handle, uint64_t now_
 		user_requeue(s, handle.slot);
 	} else if (user_read_ring(s, handle.slot)) {
 		c->flags |= CONN_WORKER_GONE;
+		orphan_notice(s, handle.slot);
 		if (c->flags & CONN_COUNTED) {
 			c->flags &= ~CONN_COUNTED;
 			source_remove(s->sources, &c->identity.flow.peer.address);

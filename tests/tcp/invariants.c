@@ -72,9 +72,8 @@ static const char *conn_broken(const struct stack *s, uint32_t slot)
 	HOLDS(c->congestion.cwnd >= c->congestion.mss);
 	HOLDS(lookup_find(s->lookup, &c->identity.flow) == slot);
 	HOLDS(!(c->flags & CONN_WAITING) || c->worker == CONN_NO_WORKER);
-	HOLDS(c->identity.history.count > 0 &&
-	      (c->identity.history.state[c->identity.history.count - 1] == c->state ||
-	       c->state == TCP_SYN_RECEIVED));
+	HOLDS(c->history.count > 0 &&
+	      (c->history.state[c->history.count - 1] == c->state || c->state == TCP_SYN_RECEIVED));
 	return NULL;
 }
 

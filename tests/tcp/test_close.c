@@ -304,16 +304,16 @@ static void may_2_a_newer_syn_opens_the_pair_again(void **state)
 
 	reach(bed, TCP_TIME_WAIT);
 	seg = peer_segment(bed, SYN);
-	seg.seq = PEER_ISS + 2; /* not newer: where the old connection ended */
+	seg.seq = PEER_ISS + 1; /* not newer: the old connection's FIN */
 	peer_send(bed, &seg);
 	expect(bed, ACK, 2, 2, 0);
 	seg.seq = PEER_ISS;
 	peer_send(bed, &seg);
 	expect(bed, ACK, 2, 2, 0);
 	expect_state(bed, TCP_TIME_WAIT);
-	seg.seq = PEER_ISS + 3;
+	seg.seq = PEER_ISS + 2;
 	peer_send(bed, &seg);
-	expect(bed, SYNACK, 0, 4, 0);
+	expect(bed, SYNACK, 0, 3, 0);
 	expect_state(bed, TCP_SYN_RECEIVED);
 	assert_int_equal(counter(bed, time_wait_reused), 1);
 }

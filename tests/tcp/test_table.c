@@ -253,6 +253,38 @@ static void every_kind_of_event_can_be_undone(void **state)
 	}
 }
 
+static void what_cookies_do_can_be_undone(void **state)
+{
+	struct stack_config config = bed_config();
+
+	(void)state;
+	config.syn_cookies = STACK_COOKIES_ALWAYS;
+	config.half_open = 1;
+	for (int which = 0; which < 2; which++) {
+		struct half_open half = {.iss = 1, .irs = 2, .peer_mss = 1460};
+		uint8_t *before;
+		struct bed bed;
+
+		bed_open(&bed, IP_V4, &config);
+		half.identity.flow = bed.flow;
+		if (which == 1) { /* another one makes room for it */
+			assert_true(half_open_restore(bed.stack, &half, bed.now_us) != LOOKUP_NONE);
+			half.identity.flow.peer.port++;
+		}
+		before = malloc(bed.bytes);
+		assert_non_null(before);
+		memcpy(before, bed.memory, bed.bytes);
+		if (which == 0)
+			input_only(&bed, SYN, 0);
+		else
+			(void)half_open_restore(bed.stack, &half, bed.now_us);
+		assert_memory_not_equal(before, bed.memory, bed.bytes);
+		expect_undone(&bed, before);
+		free(before);
+		bed_close(&bed);
+	}
+}
+
 static void requests_and_timers_can_be_undone(void **state)
 {
 	struct stack_config config = bed_config();
@@ -459,7 +491,7 @@ static void entries_that_do_not_hold_are_dropped(void **state)
 			c->rtt.backoff = 1000;
 			break;
 		default:
-			c->identity.history.count = CONN_HISTORY + 1;
+			c->history.count = CONN_HISTORY + 1;
 			break;
 		}
 		bed_take_over(&bed);
@@ -496,6 +528,7 @@ int main(void)
 		cmocka_unit_test(memory_that_is_no_such_table_is_refused),
 		cmocka_unit_test(an_undo_record_that_does_not_hold_is_refused),
 		cmocka_unit_test(every_kind_of_event_can_be_undone),
+		cmocka_unit_test(what_cookies_do_can_be_undone),
 		cmocka_unit_test(requests_and_timers_can_be_undone),
 		cmocka_unit_test(a_full_time_wait_list_can_be_undone),
 		with_bed(a_transfer_goes_on_under_another_engine),
