@@ -133,7 +133,8 @@ static unsigned event_publish(const struct conn *c, struct conn_private *p)
 	limit = sent + event_unsent_max(c);
 	if (event_publish_urgent(c, p))
 		news |= NEWS;
-	if (c->rx_head != p->published_rx_head) {
+	/* what is thrown away never stood in the ring */
+	if (c->rx_head != p->published_rx_head && !user_discards(c)) {
 		p->published_rx_head = c->rx_head;
 		atomic_store_explicit(&page->rx_head, c->rx_head, memory_order_release);
 		news |= NEWS;

@@ -243,6 +243,8 @@ void bed_settle(struct bed *bed)
 	const char *broken;
 	size_t count;
 
+	if (bed->held)
+		return;
 	while ((count = stack_output(bed->stack, &packets, bed->now_us)) > 0)
 		for (size_t i = 0; i < count; i++)
 			capture(bed, &packets[i]);
@@ -342,6 +344,14 @@ bool bed_info(const struct bed *bed, struct conn_info *info)
 		if (flow_equal(&info->flow, &bed->flow))
 			return true;
 	return false;
+}
+
+struct conn_info info_of(const struct bed *bed)
+{
+	struct conn_info info;
+
+	assert_true(bed_info(bed, &info));
+	return info;
 }
 
 enum tcp_state bed_state(const struct bed *bed)

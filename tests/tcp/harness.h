@@ -106,6 +106,7 @@ struct bed {
 	unsigned doorbells;
 	unsigned detached;
 	unsigned ended;
+	bool held; /* nothing is taken from the engine: what comes in is one batch of work */
 };
 
 /* The configuration that tests begin with: everything small, no keepalive. */
@@ -126,7 +127,7 @@ void bed_take_over(struct bed *bed);
 /* Another client: another port, and an address of its own when ADDRESS is not 0. */
 void bed_peer(struct bed *bed, uint8_t address, uint16_t port);
 
-/* Takes what the engine has to send, and checks the invariants. */
+/* Takes what the engine has to send, unless held, and checks the invariants. */
 void bed_settle(struct bed *bed);
 
 /* Time passes; every timer runs when it is due. */
@@ -140,6 +141,9 @@ uint64_t bed_pass_until_out(struct bed *bed, uint64_t most_us);
 struct segment peer_segment(const struct bed *bed, uint8_t flags);
 /* Sends exactly this segment. */
 void peer_send(struct bed *bed, const struct segment *seg);
+/* The same with these LENGTH bytes, a multiple of 4, in place of its options. */
+void peer_send_options(struct bed *bed, const struct segment *seg, const uint8_t *options,
+                       size_t length);
 /* Sends these LENGTH bytes as TCP, whatever they are. */
 void peer_send_raw(struct bed *bed, const uint8_t *tcp, size_t length);
 /* Writes the segment with its checksum to BYTES and returns its length. */
@@ -175,6 +179,8 @@ const struct out *bed_next(struct bed *bed, const char *file, int line);
 
 /* The entry of the bed's flow; false when there is none. */
 bool bed_info(const struct bed *bed, struct conn_info *info);
+/* The same where there is one. */
+struct conn_info info_of(const struct bed *bed);
 /* Its state; CLOSED when there is none. */
 enum tcp_state bed_state(const struct bed *bed);
 #define expect_state(bed, state) assert_string_equal(state_name(bed_state(bed)), state_name(state))

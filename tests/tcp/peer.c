@@ -66,6 +66,25 @@ void peer_send(struct bed *bed, const struct segment *seg)
 	free(bytes);
 }
 
+void peer_send_options(struct bed *bed, const struct segment *seg, const uint8_t *options,
+                       size_t length)
+{
+	uint8_t bytes[TCP_HEADER_MAX + 16] = {0};
+	size_t header = TCP_HEADER_MIN + length;
+	uint16_t sum;
+
+	assert_true(length <= TCP_HEADER_MAX - TCP_HEADER_MIN && seg->data_length <= 16);
+	(void)segment_build(bytes, seg);
+	bytes[12] = (uint8_t)(header / 4 << 4);
+	memcpy(bytes + TCP_HEADER_MIN, options, length);
+	sum = checksum_tcp(&bed->flow.peer.address, &bed->flow.local.address, bytes, header,
+	                   seg->data, seg->data_length);
+	memcpy(bytes + 16, &sum, sizeof(sum));
+	if (seg->data_length > 0)
+		memcpy(bytes + header, seg->data, seg->data_length);
+	peer_send_raw(bed, bytes, header + seg->data_length);
+}
+
 void peer_flags(struct bed *bed, uint8_t flags)
 {
 	struct segment seg = peer_segment(bed, flags);

@@ -23,14 +23,6 @@ static void open_with(struct bed *bed, bool sack, bool timestamps)
 	peer_take(bed);
 }
 
-static struct conn_info info_of(const struct bed *bed)
-{
-	struct conn_info info;
-
-	assert_true(bed_info(bed, &info));
-	return info;
-}
-
 /* ---- the timer ---- */
 
 static void rfc_6298_lost_data_is_sent_again_with_doubling_intervals(void **state)
