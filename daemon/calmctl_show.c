@@ -106,6 +106,7 @@ static const struct line counters[] = {
 	{"out of order in", "out_of_order_in", PLAIN},
 	{"window probes", "zero_window_probes", PLAIN},
 	{"keepalive probes", "keepalive_probes", PLAIN},
+	{"unreachable (ICMP)", "soft_errors", PLAIN},
 };
 
 /* A sequence number with its distance from the first; mod 2**32, hence the casts. */

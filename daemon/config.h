@@ -50,6 +50,8 @@ struct config {
 	uint32_t quiet; /* enum config_quiet */
 	uint64_t quiet_us;
 	uint32_t congestion; /* enum congestion_algorithm */
+	uint32_t dscp;
+	uint32_t ttl;
 	uint32_t send_buffer;
 	uint32_t receive_buffer;
 	char control_socket[CONFIG_SOCKET_MAX];

@@ -94,6 +94,8 @@ const struct config_key config_keys[] = {
 	{"msl", "30s", &config_time, AT(msl_us), .min = 1, .max = 600},
 	{"quiet-time", "auto", &config_quiet, .min = 1, .max = 3600},
 	{"congestion-control", "reno", &config_choice, AT(congestion), .choice = congestion_choice},
+	{"dscp", "0", &config_number, AT(dscp), .max = 63},
+	{"ttl", "64", &config_number, AT(ttl), .min = 1, .max = 255},
 	{"send-buffer", "4m", &config_size, AT(send_buffer), .min = RING_SIZE_MIN,
          .max = RING_SIZE_MAX},
 	{"receive-buffer", "256k", &config_size, AT(receive_buffer), .min = RING_SIZE_MIN,

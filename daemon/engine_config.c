@@ -14,6 +14,8 @@ void engine_config(const struct message_master_config *from, struct stack_config
 	to->half_open = from->half_open;
 	to->time_wait = from->time_wait;
 	to->receive_buffer = from->receive_buffer;
+	to->dscp = (uint8_t)from->dscp;
+	to->ttl = (uint8_t)from->ttl;
 	to->busy = (enum stack_busy)from->busy;
 	to->syn_cookies = (enum stack_syn_cookies)from->syn_cookies;
 	to->congestion = from->congestion;

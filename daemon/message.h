@@ -117,6 +117,7 @@ struct message_master_config {
 	uint32_t congestion;  /* enum congestion_algorithm */
 	uint32_t send_buffer;
 	uint32_t receive_buffer;
+	uint32_t dscp, ttl;
 	uint32_t min_spare_workers, max_spare_workers;
 	uint32_t log_level;
 	uint32_t supervisor_pid;

@@ -168,6 +168,7 @@ static json_t *counters(const struct conn_counters *c)
 	set_number(o, "out_of_order_in", c->out_of_order_in);
 	set_number(o, "zero_window_probes", c->zero_window_probes);
 	set_number(o, "keepalive_probes", c->keepalive_probes);
+	set_number(o, "soft_errors", c->soft_errors);
 	return o;
 }
 

@@ -242,6 +242,8 @@ static void fill_master_config(struct supervisor *s)
 	master->congestion = config->congestion;
 	master->send_buffer = config->send_buffer;
 	master->receive_buffer = config->receive_buffer;
+	master->dscp = config->dscp;
+	master->ttl = config->ttl;
 	master->min_spare_workers = config->min_spare_workers;
 	master->max_spare_workers = config->max_spare_workers;
 	master->log_level = config->log_level;

@@ -48,7 +48,8 @@ static void emit_packet(struct stack *s, const struct flow *flow, uint32_t ifind
 	seg->src_port = flow->local.port;
 	seg->dst_port = flow->peer.port;
 	tcp_length = segment_header_length(seg);
-	ip_length = ip_build(packet->header, src, dst, 0, tcp_length + seg->data_length);
+	ip_length = ip_build(packet->header, src, dst, (uint8_t)(s->config.dscp << 2),
+	                     s->config.ttl, tcp_length + seg->data_length);
 	tcp = packet->header + ip_length;
 	(void)segment_build(tcp, seg);
 	checksum = checksum_tcp(src, dst, tcp, tcp_length, seg->data, seg->data_length);

@@ -76,6 +76,8 @@ struct stack *stack_create(const struct stack_config *config, const struct stack
 		return NULL;
 	s->config = *config;
 	s->config.busy_message[STACK_BUSY_MESSAGE_MAX] = '\0';
+	if (s->config.ttl == 0)
+		s->config.ttl = 64; /* RFC 1700 */
 	s->hooks = *hooks;
 	s->shape = table_shape(config);
 	s->accepting = true;

@@ -29,7 +29,7 @@ static void icmp_too_big(struct stack *s, uint32_t slot, uint32_t mtu)
 void stack_icmp(struct stack *s, const struct icmp_error *error, uint64_t now_us)
 {
 	uint32_t slot = lookup_find(s->lookup, &error->flow);
-	const struct conn *c;
+	struct conn *c;
 
 	if (slot == LOOKUP_NONE || !slot_is_conn(s, slot)) {
 		s->stats.icmp_ignored++;
@@ -42,10 +42,12 @@ void stack_icmp(struct stack *s, const struct icmp_error *error, uint64_t now_us
 	}
 	s->stats.icmp_in++;
 	event_begin(s, now_us);
-	(void)event_conn(s, slot);
+	c = event_conn(s, slot);
 	if (error->kind == ICMP_TOO_BIG)
 		icmp_too_big(s, slot, error->mtu);
 	else if (error->kind == ICMP_HARD && c->state == TCP_SYN_SENT)
 		conn_destroy(s, slot, RING_RESET_TIMEOUT, "the host says it is unreachable (ICMP)");
+	else
+		c->counters.soft_errors++; /* for whoever asks (RFC 9293, SHLD-25) */
 	event_end(s);
 }

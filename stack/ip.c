@@ -12,7 +12,6 @@
 #define IP4_HEADER        20
 #define IP6_HEADER        40
 #define PROTOCOL_TCP      6
-#define HOP_LIMIT         64
 #define IP4_DONT_FRAGMENT 0x4000
 #define IP4_FRAGMENT_MASK 0x3fff /* more fragments, and the offset */
 
@@ -52,14 +51,14 @@ static uint16_t length16(size_t length)
 }
 
 static size_t ip4_build(uint8_t *bytes, const struct ip_address *src, const struct ip_address *dst,
-                        uint8_t tos, size_t tcp_length)
+                        uint8_t tos, uint8_t ttl, size_t tcp_length)
 {
 	memset(bytes, 0, IP4_HEADER);
 	bytes[0] = 4 << 4 | IP4_HEADER / 4;
 	bytes[1] = tos;
 	bytes_put16(bytes + 2, length16(IP4_HEADER + tcp_length));
 	bytes_put16(bytes + 6, IP4_DONT_FRAGMENT);
-	bytes[8] = HOP_LIMIT;
+	bytes[8] = ttl;
 	bytes[9] = PROTOCOL_TCP;
 	memcpy(bytes + 12, src->bytes, 4);
 	memcpy(bytes + 16, dst->bytes, 4);
@@ -67,21 +66,21 @@ static size_t ip4_build(uint8_t *bytes, const struct ip_address *src, const stru
 }
 
 static size_t ip6_build(uint8_t *bytes, const struct ip_address *src, const struct ip_address *dst,
-                        uint8_t tos, size_t tcp_length)
+                        uint8_t tos, uint8_t ttl, size_t tcp_length)
 {
 	bytes_put32(bytes, UINT32_C(6) << 28 | (uint32_t)tos << 20);
 	bytes_put16(bytes + 4, length16(tcp_length));
 	bytes[6] = PROTOCOL_TCP;
-	bytes[7] = HOP_LIMIT;
+	bytes[7] = ttl;
 	memcpy(bytes + 8, src->bytes, 16);
 	memcpy(bytes + 24, dst->bytes, 16);
 	return IP6_HEADER;
 }
 
 size_t ip_build(uint8_t *bytes, const struct ip_address *src, const struct ip_address *dst,
-                uint8_t tos, size_t tcp_length)
+                uint8_t tos, uint8_t ttl, size_t tcp_length)
 {
 	if (dst->version == IP_V6)
-		return ip6_build(bytes, src, dst, tos, tcp_length);
-	return ip4_build(bytes, src, dst, tos, tcp_length);
+		return ip6_build(bytes, src, dst, tos, ttl, tcp_length);
+	return ip4_build(bytes, src, dst, tos, ttl, tcp_length);
 }

@@ -41,12 +41,12 @@ enum ip_error ip4_parse(const uint8_t *bytes, size_t length, struct packet_in *p
 
 /*
  * Writes an IPv4 or IPv6 header for TCP_LENGTH bytes of TCP from SRC to DST to
- * BYTES (at least IP_HEADER_MAX) and returns its length. Sets DF (RFC 1191),
- * hop limit 64; the IPv4 identification and checksum are zero: the kernel fills
+ * BYTES (at least IP_HEADER_MAX) and returns its length. TOS is the type of service
+ * or traffic class, TTL the hop limit. Sets DF (RFC 1191); the IPv4 identification and checksum are zero: the kernel fills
  * them under IP_HDRINCL.
  */
 size_t ip_build(uint8_t *bytes, const struct ip_address *src, const struct ip_address *dst,
-                uint8_t tos, size_t tcp_length);
+                uint8_t tos, uint8_t ttl, size_t tcp_length);
 
 enum icmp_kind {
 	ICMP_TOO_BIG, /* fragmentation needed, packet too big */

@@ -53,6 +53,8 @@ struct stack_config {
 	uint32_t half_open;                  /* half-open entries, 1 to 1000000 */
 	uint32_t time_wait;                  /* TIME-WAIT entries, 1 to 1000000 */
 	uint32_t receive_buffer;             /* of the rings to come: decides the window scale */
+	uint8_t dscp;                        /* of all segments (RFC 2474): 0 to 63 */
+	uint8_t ttl;                         /* hop limit of all segments; 0: 64 */
 	enum stack_busy busy;
 	enum stack_syn_cookies syn_cookies;
 	uint32_t congestion; /* enum congestion_algorithm */

@@ -84,7 +84,7 @@ struct conn_counters {
 	uint32_t out_of_order_in;
 	uint32_t zero_window_probes;
 	uint32_t keepalive_probes;
-	uint32_t reserved;
+	uint32_t soft_errors; /* ICMP errors that may pass, or are not believed (RFC 5461) */
 };
 
 #endif

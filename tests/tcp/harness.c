@@ -218,6 +218,12 @@ static void capture(struct bed *bed, const struct packet_out *packet)
 	out->src = packet->src;
 	out->dst = packet->dst;
 	out->at_us = bed->now_us;
+	out->tos = packet->header[1];
+	out->ttl = packet->header[8];
+	if (packet->dst.version == IP_V6) {
+		out->tos = (uint8_t)(packet->header[0] << 4 | packet->header[1] >> 4);
+		out->ttl = packet->header[7];
+	}
 	memcpy(out->bytes, packet->header + ip, header);
 	if (packet->data_length > 0)
 		memcpy(out->bytes + header, packet->data, packet->data_length);

@@ -56,6 +56,8 @@ struct out {
 	uint32_t seq; /* relative */
 	uint32_t ack; /* relative */
 	uint64_t at_us;
+	uint8_t tos; /* or traffic class */
+	uint8_t ttl; /* or hop limit */
 	uint8_t bytes[1500];
 };
 

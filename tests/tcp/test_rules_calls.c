@@ -241,6 +241,85 @@ static void must_22_a_call_that_nobody_answers_is_given_up(void **state)
 	assert_string_equal(bed_moved(bed, TCP_SYN_SENT, TCP_CLOSED)->why, "no answer in time");
 }
 
+/* ---- the IP layer ---- */
+
+/* Every sort of segment, from each kind of entry and from none. */
+static void each_segment_has(enum ip_version version, uint8_t dscp, uint8_t ttl)
+{
+	struct stack_config config = bed_config();
+	struct segment stray;
+	struct bed bed;
+
+	config.dscp = dscp;
+	config.ttl = ttl;
+	bed_open(&bed, version, &config);
+	reach(&bed, TCP_ESTABLISHED);
+	user_write(&bed, 2000);
+	bed_pass(&bed, 5 * S);
+	peer_data(&bed, 3000);
+	user_close(&bed);
+	peer_ack(&bed);
+	peer_flags(&bed, FINACK);
+	bed.seq--;
+	peer_flags(&bed, FINACK); /* answered from TIME-WAIT */
+	bed_peer(&bed, 7, 50000);
+	stray = peer_segment(&bed, ACK);
+	peer_send(&bed, &stray); /* RST */
+	peer_take(&bed);
+	call_peer(&bed);
+	assert_true(bed.outs >= 10);
+	for (unsigned i = 0; i < bed.outs; i++) {
+		assert_int_equal(bed.out[i].tos >> 2, dscp);
+		assert_int_equal(bed.out[i].ttl, ttl);
+	}
+	bed_close(&bed);
+}
+
+static void must_48_the_differentiated_services_field_is_what_is_configured(void **state)
+{
+	(void)state;
+	each_segment_has(IP_V4, 46, 64);
+	each_segment_has(IP_V6, 46, 64);
+	each_segment_has(IP_V6, 0, 64);
+}
+
+static void must_49_the_time_to_live_is_what_is_configured(void **state)
+{
+	(void)state;
+	each_segment_has(IP_V4, 0, 1);
+	each_segment_has(IP_V4, 0, 255);
+	each_segment_has(IP_V6, 16, 3);
+}
+
+/* An ICMP error that may pass ends nothing, but whoever looks at the connection sees it. */
+static void must_47_soft_errors_are_there_for_who_asks(void **state)
+{
+	struct bed *bed = *state;
+	struct icmp_error error = {.kind = ICMP_SOFT};
+
+	reach(bed, TCP_ESTABLISHED);
+	user_write(bed, 1000);
+	peer_take(bed);
+	error.flow = bed->flow;
+	error.seq = bed->iss + 1;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(info_of(bed).counters.soft_errors, i);
+		stack_icmp(bed->stack, &error, bed->now_us);
+		bed_settle(bed);
+	}
+	error.kind = ICMP_HARD; /* is none here, either (RFC 5461) */
+	stack_icmp(bed->stack, &error, bed->now_us);
+	assert_int_equal(info_of(bed).counters.soft_errors, 4);
+	error.seq += 1000; /* not in flight */
+	stack_icmp(bed->stack, &error, bed->now_us);
+	assert_int_equal(info_of(bed).counters.soft_errors, 4);
+	expect_state(bed, TCP_ESTABLISHED);
+	/* the other ones that RFC 1122, 4.2.4.1, names: retransmissions and the urgent pointer */
+	bed_pass(bed, 10 * S);
+	assert_true(info_of(bed).counters.timeouts > 2);
+	assert_true(info_of(bed).backoff > 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +334,9 @@ int main(void)
 		with_bed(must_46_a_call_to_no_single_host_is_refused),
 		cmocka_unit_test(must_23_a_call_is_tried_for_three_minutes),
 		with_bed(must_22_a_call_that_nobody_answers_is_given_up),
+		cmocka_unit_test(must_48_the_differentiated_services_field_is_what_is_configured),
+		cmocka_unit_test(must_49_the_time_to_live_is_what_is_configured),
+		with_bed(must_47_soft_errors_are_there_for_who_asks),
 	};
 
 	return cmocka_run_group_tests_name("rules of calls", tests, NULL, NULL);

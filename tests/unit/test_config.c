@@ -243,7 +243,8 @@ static void what_is_printed_reads_back_as_the_same(void **state)
 	           "login = {\"/bin/sh\", \"-c\", \"echo \\\"hi\\\"; tty\", \"\"}\n"
 	           "keepalive = off\nuser-timeout = 90\nuser-timeout-option = on\n"
 	           "stalled-memory = 100m\ncall-timeout = 61s\nmsl = 1\n"
-	           "quiet-time = 90s\nsend-buffer = 4096\nreceive-buffer = 64M\n"
+	           "quiet-time = 90s\ndscp = 46\nttl = 255\n"
+	           "send-buffer = 4096\nreceive-buffer = 64M\n"
 	           "control-socket = \"/tmp/a b\"\ncontrol-group = x\ncontrol-read-group = y\n"
 	           "state-dir = /x\nlog-level = debug\n");
 	reads_back("quiet-time = off\nbusy = reset\nkeepalive = 0");

@@ -51,13 +51,13 @@ static void build4(uint8_t *bytes, uint8_t type, uint8_t code, uint16_t mtu)
 
 	memset(bytes, 0, MESSAGE4);
 	/* To another address than the quote's source: only the quote counts. */
-	ip_build(bytes, &router, &router, 0, MESSAGE4 - 20);
+	ip_build(bytes, &router, &router, 0, 64, MESSAGE4 - 20);
 	bytes[9] = 1;
 	bytes[20] = type;
 	bytes[21] = code;
 	bytes[26] = (uint8_t)(mtu >> 8);
 	bytes[27] = (uint8_t)mtu;
-	ip_build(bytes + 28, &local4, &peer4, 0, 1000);
+	ip_build(bytes + 28, &local4, &peer4, 0, 64, 1000);
 	memcpy(bytes + 48, tcp, sizeof(tcp));
 	sign4(bytes, MESSAGE4);
 }
@@ -69,7 +69,7 @@ static void build6(uint8_t *bytes, uint8_t type, uint8_t code, uint32_t mtu)
 	bytes[1] = code;
 	for (int i = 0; i < 4; i++)
 		bytes[4 + i] = (uint8_t)(mtu >> (24 - 8 * i));
-	ip_build(bytes + 8, &local6, &peer6, 0, 1000);
+	ip_build(bytes + 8, &local6, &peer6, 0, 64, 1000);
 	memcpy(bytes + 48, tcp, sizeof(tcp));
 }
 

@@ -32,7 +32,7 @@ static void an_ipv4_header_is_read(void **state)
 
 	(void)state;
 	memset(bytes, 0, sizeof(bytes));
-	ip_build(bytes, &peer4, &local4, 0x10, 40);
+	ip_build(bytes, &peer4, &local4, 0x10, 64, 40);
 	assert_int_equal(parse(bytes, sizeof(bytes), &packet, &offset), IP_OK);
 	assert_true(address_equal(&packet.src, &peer4));
 	assert_true(address_equal(&packet.dst, &local4));
@@ -51,7 +51,7 @@ static void bytes_past_the_total_length_are_left_out(void **state)
 	size_t offset = 0;
 
 	(void)state;
-	ip_build(bytes, &peer4, &local4, 0, 21);
+	ip_build(bytes, &peer4, &local4, 0, 64, 21);
 	assert_int_equal(parse(bytes, sizeof(bytes), &packet, &offset), IP_OK);
 	assert_int_equal(packet.tcp_length, 21);
 }
@@ -63,7 +63,7 @@ static void a_total_length_of_zero_stands_for_all_there_is(void **state)
 	size_t offset = 0;
 
 	(void)state;
-	ip_build(bytes, &peer4, &local4, 0, 70000); /* does not fit the field */
+	ip_build(bytes, &peer4, &local4, 0, 64, 70000); /* does not fit the field */
 	assert_int_equal(bytes[2] | bytes[3], 0);
 	assert_int_equal(parse(bytes, sizeof(bytes), &packet, &offset), IP_OK);
 	assert_int_equal(packet.tcp_length, 50);
@@ -76,7 +76,7 @@ static void every_truncation_is_short(void **state)
 	size_t offset = 0;
 
 	(void)state;
-	ip_build(bytes, &peer4, &local4, 0, 40);
+	ip_build(bytes, &peer4, &local4, 0, 64, 40);
 	for (size_t length = 0; length < sizeof(bytes); length++)
 		assert_int_equal(parse(bytes, length, &packet, &offset), IP_SHORT);
 }
@@ -88,7 +88,7 @@ static void a_header_alone_is_a_packet_without_tcp(void **state)
 	size_t offset = 0;
 
 	(void)state;
-	ip_build(bytes, &peer4, &local4, 0, 0);
+	ip_build(bytes, &peer4, &local4, 0, 64, 0);
 	assert_int_equal(parse(bytes, sizeof(bytes), &packet, &offset), IP_OK);
 	assert_int_equal(packet.tcp_length, 0);
 }
@@ -100,7 +100,7 @@ static void ip_options_are_skipped_and_illegal_header_lengths_refused(void **sta
 	size_t offset = 0;
 
 	(void)state;
-	ip_build(bytes, &peer4, &local4, 0, 30); /* 50 in all */
+	ip_build(bytes, &peer4, &local4, 0, 64, 30); /* 50 in all */
 	for (uint8_t words = 0; words < 16; words++) {
 		bool legal = words >= 5 && words * 4 <= 50;
 
@@ -127,7 +127,7 @@ static void other_versions_protocols_and_fragments_are_not_tcp(void **state)
 	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
 		uint8_t bytes[60] = {0};
 
-		ip_build(bytes, &peer4, &local4, 0, 40);
+		ip_build(bytes, &peer4, &local4, 0, 64, 40);
 		bytes[changes[i].at] = changes[i].value;
 		assert_int_equal(parse(bytes, sizeof(bytes), &packet, &offset), IP_NOT_TCP);
 	}
@@ -140,9 +140,9 @@ static void an_ipv4_header_is_written_with_df(void **state)
 	uint8_t bytes[IP_HEADER_MAX];
 
 	(void)state;
-	assert_int_equal(ip_build(bytes, &local4, &peer4, 0x10, 50), 20);
+	assert_int_equal(ip_build(bytes, &local4, &peer4, 0x10, 64, 50), 20);
 	assert_memory_equal(bytes, expected, sizeof(expected));
-	ip_build(bytes, &local4, &peer4, 0x10, 65535 - 20); /* as much as fits */
+	ip_build(bytes, &local4, &peer4, 0x10, 64, 65535 - 20); /* as much as fits */
 	assert_int_equal(bytes[2] & bytes[3], 0xff);
 }
 
@@ -152,7 +152,7 @@ static void an_ipv6_header_is_written(void **state)
 	static const uint8_t start[] = {0x6a, 0xb0, 0, 0, 0x12, 0x34, 6, 64};
 
 	(void)state;
-	assert_int_equal(ip_build(bytes, &local6, &peer6, 0xab, 0x1234), 40);
+	assert_int_equal(ip_build(bytes, &local6, &peer6, 0xab, 64, 0x1234), 40);
 	assert_memory_equal(bytes, start, sizeof(start));
 	assert_memory_equal(bytes + 8, local6.bytes, 16);
 	assert_memory_equal(bytes + 24, peer6.bytes, 16);
