@@ -53,6 +53,8 @@ void conn_input(struct stack *s, uint32_t slot, const struct segment *seg, uint6
 
 		answer.flags &= (uint8_t)~TCP_SYN;
 		answer.seq++;
+		/* never scaled in a SYN (RFC 7323, 2.2) */
+		answer.window = (uint16_t)(answer.window >> c->snd_wscale);
 		input_steps(s, slot, &answer);
 	} else {
 		input_steps(s, slot, seg);

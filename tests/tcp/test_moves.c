@@ -115,6 +115,25 @@ static void both_open_at_once(void **state)
 	user_take(bed, 7);
 }
 
+static void rfc_7323_the_window_of_a_syn_ack_is_not_scaled_when_both_open(void **state)
+{
+	struct bed *bed = *state;
+	struct segment seg;
+
+	call_peer(bed);
+	seg = peer_segment(bed, SYN);
+	seg.has_window_scale = true;
+	seg.window_scale = 4;
+	seg.window = 1600;
+	peer_send(bed, &seg);
+	expect(bed, SYNACK, 0, 1, 0);
+	seg.flags = SYNACK;
+	seg.ack = bed->iss + 1;
+	peer_send(bed, &seg);
+	expect_state(bed, TCP_ESTABLISHED);
+	assert_int_equal(bed_conn(bed)->snd_wnd, 1600);
+}
+
 static void must_10_simultaneous_open_with_a_plain_ack(void **state)
 {
 	struct bed *bed = *state;
@@ -480,6 +499,7 @@ int main(void)
 		with_bed(listen_to_syn_sent_by_a_call_from_the_listeners_port),
 		with_bed(both_open_at_once),
 		with_bed_v6(both_open_at_once),
+		with_bed(rfc_7323_the_window_of_a_syn_ack_is_not_scaled_when_both_open),
 		with_bed(must_10_simultaneous_open_with_a_plain_ack),
 		with_bed(in_a_simultaneous_open_the_syn_ack_is_sent_again),
 		with_bed(an_active_syn_received_is_closed_by_rst),
