@@ -30,17 +30,22 @@ static bool ack_in_range(const struct conn *c, uint32_t ack)
 	return seq_geq(ack, c->snd_una - c->max_snd_wnd) && seq_leq(ack, c->snd_nxt);
 }
 
-/* RFC 9293: a segment's window counts when it is not older than the last one taken. */
+/*
+ * RFC 9293: a segment's window counts when it is not older than the last one taken. By
+ * its sequence number, what is sent again looks older than it is; but an ACK number never
+ * goes back, so one that is new tells as well. Its window must be taken then: the old
+ * one, counted from the new snd_una, would reach beyond what was offered.
+ */
 static bool ack_take_window(struct conn *c, const struct segment *seg)
 {
 	uint32_t window = (uint32_t)seg->window << c->snd_wscale;
 	uint32_t before = c->snd_wnd;
 
-	if (!seq_lt(c->snd_wl1, seg->seq) &&
+	if (!seq_gt(seg->ack, c->snd_una) && !seq_lt(c->snd_wl1, seg->seq) &&
 	    !(c->snd_wl1 == seg->seq && seq_leq(c->snd_wl2, seg->ack)))
 		return false;
 	c->snd_wnd = window;
-	c->snd_wl1 = seg->seq;
+	c->snd_wl1 = seq_max(c->snd_wl1, seg->seq);
 	c->snd_wl2 = seg->ack;
 	if (window > c->max_snd_wnd)
 		c->max_snd_wnd = window;
@@ -126,6 +131,20 @@ static bool ack_is_duplicate(const struct conn *c, const struct segment *seg, bo
 	       !(seg->flags & TCP_FIN) && !window_changed;
 }
 
+/*
+ * RFC 7323, 4.3, (2): only segments that span last_ack_sent carry our clock on. Not
+ * before the ACK is checked: who has guessed the sequence number alone could make PAWS
+ * refuse all that the peer sends from then on.
+ */
+static void ack_take_timestamp(struct stack *s, struct conn *c, const struct segment *seg)
+{
+	if (!(c->flags & CONN_TIMESTAMPS) || !seg->has_timestamps ||
+	    !seq_leq(seg->seq, c->last_ack_sent) || (seg->flags & TCP_RST))
+		return;
+	c->ts_recent = seg->ts_value;
+	c->ts_recent_us = s->event.now_us;
+}
+
 static void ack_new(struct stack *s, uint32_t slot, const struct segment *seg)
 {
 	struct conn *c = event_conn(s, slot);
@@ -190,6 +209,7 @@ bool input_check_ack(struct stack *s, uint32_t slot, const struct segment *seg)
 		return false;
 	}
 	conn_dirty(s, slot);
+	ack_take_timestamp(s, c, seg);
 	if (seq_lt(seg->ack, c->snd_una))
 		return true; /* old, but its data may be new */
 	acked = seg->ack - c->snd_una;

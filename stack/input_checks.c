@@ -93,12 +93,6 @@ bool input_check_sequence(struct stack *s, uint32_t slot, const struct segment *
 		sequence_refuse(s, slot, seg);
 		return false;
 	}
-	/* RFC 7323, 4.3, (2): only segments that span last_ack_sent carry our clock on */
-	if ((c->flags & CONN_TIMESTAMPS) && seg->has_timestamps &&
-	    seq_leq(seg->seq, c->last_ack_sent) && !(seg->flags & TCP_RST)) {
-		c->ts_recent = seg->ts_value;
-		c->ts_recent_us = s->event.now_us;
-	}
 	c->last_in_us = s->event.now_us;
 	c->probes = 0;
 	return true;

@@ -253,6 +253,26 @@ static void paws_drops_old_timestamps_with_an_ack(void **state)
 	assert_int_equal(worker_waiting(&bed->worker), 10);
 }
 
+/* Else one guessed sequence number would make PAWS refuse all that the peer sends. */
+static void a_timestamp_counts_only_beside_an_acceptable_ack(void **state)
+{
+	struct bed *bed = *state;
+	struct segment seg;
+
+	with_timestamps(bed);
+	seg = peer_segment(bed, ACK);
+	seg.ack += 1000000;
+	seg.ts_value += 100000;
+	seg.data = (const uint8_t *)"";
+	seg.data_length = 1;
+	peer_send(bed, &seg);
+	expect(bed, ACK, 1, 1, 0);
+	bed->ts_value++;
+	peer_data(bed, 10);
+	assert_int_equal(worker_waiting(&bed->worker), 10);
+	assert_int_equal(counter(bed, paws), 0);
+}
+
 static void paws_does_not_stop_an_rst(void **state)
 {
 	struct bed *bed = *state;
@@ -361,6 +381,7 @@ int main(void)
 		with_bed(rfc_7323_a_delayed_ack_echoes_the_earliest_segment),
 		with_bed(rfc_7323_a_segment_beyond_a_gap_is_not_echoed),
 		with_bed(paws_drops_old_timestamps_with_an_ack),
+		with_bed(a_timestamp_counts_only_beside_an_acceptable_ack),
 		with_bed(paws_does_not_stop_an_rst),
 		with_bed(paws_forgets_after_24_days),
 		with_bed(rfc_7323_segments_without_the_negotiated_timestamps_are_dropped),

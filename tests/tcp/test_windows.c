@@ -521,6 +521,23 @@ static void a_segment_that_was_overtaken_does_not_change_the_window(void **state
 	assert_int_equal(bed_conn(bed)->snd_wnd, 5000);
 }
 
+/* What is sent again looks older than it is; counted from the new snd_una, the old window is too large. */
+static void a_segment_sent_again_with_a_new_ack_brings_its_window(void **state)
+{
+	struct bed *bed = *state;
+
+	open_plain(bed, 16384);
+	bed->window = 1000;
+	peer_data_at(bed, 101, 100);
+	(void)next_out(bed);
+	user_write(bed, 1000);
+	(void)peer_take(bed);
+	bed->window = 0;
+	peer_data_at(bed, 1, 100);
+	assert_int_equal(bed_conn(bed)->snd_una, bed_conn(bed)->snd_nxt);
+	assert_int_equal(bed_conn(bed)->snd_wnd, 0);
+}
+
 static void data_with_an_old_ack_is_taken_and_acknowledged(void **state)
 {
 	struct bed *bed = *state;
@@ -609,6 +626,7 @@ int main(void)
 		with_bed(a_fin_that_met_a_shut_window_is_sent_again_when_it_opens),
 		with_bed(the_peers_fin_needs_room_in_our_window_too),
 		with_bed(a_segment_that_was_overtaken_does_not_change_the_window),
+		with_bed(a_segment_sent_again_with_a_new_ack_brings_its_window),
 		with_bed(must_38_a_small_window_is_not_filled_in_small_pieces),
 		with_bed(half_the_largest_window_is_worth_sending),
 		with_bed(an_old_segment_does_not_change_the_window),
