@@ -3,22 +3,27 @@
 
 #include "stack/checksum.h"
 
+#define CE 3u
+
 void link_open(struct link *link, const struct link_config *config, struct random *random)
 {
-	memset(link, 0, sizeof(*link));
 	link->config = *config;
 	link->random = random;
+	link->dark_until_us = 0;
+	link->busy_until_ns[0] = link->busy_until_ns[1] = 0;
+	link->order = 0;
+	link->count = 0;
 }
 
 void link_close(struct link *link)
 {
 	while (link->count > 0)
-		free(link->packet[--link->count].tcp);
+		free(link->packet[--link->count]);
 }
 
 static bool chance(struct link *link, uint32_t thousandths)
 {
-	return random_below(link->random, 1000) < thousandths;
+	return thousandths > 0 && random_below(link->random, 1000) < thousandths;
 }
 
 /* ---- packets in flight ---- */
@@ -28,49 +33,41 @@ static bool earlier(const struct link_packet *a, const struct link_packet *b)
 	return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
 }
 
-static void swap(struct link_packet *a, struct link_packet *b)
-{
-	struct link_packet c = *a;
-
-	*a = *b;
-	*b = c;
-}
-
-static void put(struct link *link, struct link_packet packet)
+static void put(struct link *link, struct link_packet *packet)
 {
 	uint32_t at = link->count++;
 
+	packet->order = link->order++;
+	for (; at > 0 && earlier(packet, link->packet[(at - 1) / 2]); at = (at - 1) / 2)
+		link->packet[at] = link->packet[(at - 1) / 2];
 	link->packet[at] = packet;
-	while (at > 0 && earlier(&link->packet[at], &link->packet[(at - 1) / 2])) {
-		swap(&link->packet[at], &link->packet[(at - 1) / 2]);
-		at = (at - 1) / 2;
-	}
 }
 
 uint64_t link_next(const struct link *link)
 {
-	return link->count > 0 ? link->packet[0].at_us : UINT64_MAX;
+	return link->count > 0 ? link->packet[0]->at_us : UINT64_MAX;
 }
 
-struct link_packet link_take(struct link *link)
+struct link_packet *link_take(struct link *link)
 {
-	struct link_packet first = link->packet[0];
+	struct link_packet *first = link->packet[0];
+	struct link_packet *last = link->packet[--link->count];
 	uint32_t at = 0;
 
-	link->packet[0] = link->packet[--link->count];
 	for (;;) {
 		uint32_t child = 2 * at + 1;
 
 		if (child >= link->count)
 			break;
 		if (child + 1 < link->count &&
-		    earlier(&link->packet[child + 1], &link->packet[child]))
+		    earlier(link->packet[child + 1], link->packet[child]))
 			child++;
-		if (!earlier(&link->packet[child], &link->packet[at]))
+		if (!earlier(link->packet[child], last))
 			break;
-		swap(&link->packet[child], &link->packet[at]);
+		link->packet[at] = link->packet[child];
 		at = child;
 	}
+	link->packet[at] = last;
 	return first;
 }
 
@@ -114,43 +111,110 @@ static void strip_options(const struct link *link, struct link_packet *packet)
 	memcpy(tcp + 16, &sum, 2);
 }
 
-static void fly(struct link *link, const struct packet_out *out, unsigned to, uint64_t now_us)
+/* Type of service or traffic class. */
+static uint8_t packet_tos(const struct packet_out *out)
+{
+	const uint8_t *ip = out->header;
+
+	return ip[0] >> 4 == 4 ? ip[1] : (uint8_t)((ip[0] & 0x0f) << 4 | ip[1] >> 4);
+}
+
+/*
+ * The packet waits its turn before the bottleneck. Sets when it is through; false: the
+ * queue is full.
+ */
+static bool bottleneck(struct link *link, uint32_t bytes, unsigned to, uint64_t now_us,
+                       uint64_t *through_us, uint8_t *tos)
 {
 	const struct link_config *config = &link->config;
+	uint64_t *busy = &link->busy_until_ns[to];
+	uint64_t now_ns = now_us * 1000;
+	uint64_t waiting;
+
+	*through_us = now_us;
+	if (config->rate == 0)
+		return true;
+	if (*busy < now_ns)
+		*busy = now_ns;
+	waiting = (*busy - now_ns) * config->rate / 1000000000;
+	if (waiting + bytes > config->queue)
+		return false;
+	if (config->mark != 0 && waiting > config->mark && (*tos & CE) != 0)
+		*tos |= CE;
+	*busy += bytes * UINT64_C(1000000000) / config->rate;
+	*through_us = (*busy + 999) / 1000;
+	return true;
+}
+
+static struct link_packet *make(const struct packet_out *out, unsigned to)
+{
 	size_t ip = address_ip_header(&out->dst);
 	size_t header = out->header_length - ip;
-	struct link_packet packet = {
+	struct link_packet *packet = malloc(sizeof(*packet) + header + out->data_length);
+
+	assert_non_null(packet);
+	*packet = (struct link_packet){
 		.to = to,
 		.src = out->src,
 		.dst = out->dst,
 		.length = header + out->data_length,
-		.order = link->order++,
 	};
-
-	if (link->count == LINK_PACKETS)
-		return; /* the queue is full: a loss like any other */
-	packet.at_us = now_us + config->delay_us;
-	if (config->jitter_us > 0)
-		packet.at_us += random_next(link->random) % config->jitter_us;
-	if (chance(link, config->late))
-		packet.at_us += 9 * config->delay_us;
-	packet.tcp = malloc(packet.length);
-	assert_non_null(packet.tcp);
-	memcpy(packet.tcp, out->header + ip, header);
+	memcpy(packet->tcp, out->header + ip, header);
 	if (out->data_length > 0)
-		memcpy(packet.tcp + header, out->data, out->data_length);
-	strip_options(link, &packet);
+		memcpy(packet->tcp + header, out->data, out->data_length);
+	return packet;
+}
+
+static void fly(struct link *link, const struct packet_out *out, unsigned to, uint64_t now_us)
+{
+	const struct link_config *config = &link->config;
+	uint8_t tos = packet_tos(out);
+	struct link_packet *packet;
+	uint64_t through_us;
+
+	if (link->count == LINK_PACKETS ||
+	    !bottleneck(link, out->header_length + out->data_length, to, now_us, &through_us, &tos))
+		return;
+	packet = make(out, to);
+	packet->tos = tos;
+	packet->at_us = through_us + config->delay_us;
+	if (config->jitter_us > 0)
+		packet->at_us += random_next(link->random) % config->jitter_us;
+	if (chance(link, config->late))
+		packet->at_us += 9 * config->delay_us;
+	strip_options(link, packet);
 	if (chance(link, config->corrupt))
-		packet.tcp[random_below(link->random, (uint32_t)packet.length)] ^=
+		packet->tcp[random_below(link->random, (uint32_t)packet->length)] ^=
 			(uint8_t)(1u << random_below(link->random, 8));
+	put(link, packet);
+}
+
+/* The sender gets its own packet back, as a router quotes it, with the MTU. */
+static void refuse(struct link *link, const struct packet_out *out, unsigned to, uint64_t now_us)
+{
+	struct link_packet *packet;
+
+	if (!link->config.too_big || link->count == LINK_PACKETS)
+		return;
+	packet = make(out, !to);
+	packet->too_big = link->config.mtu;
+	packet->at_us = now_us + link->config.delay_us;
 	put(link, packet);
 }
 
 void link_send(struct link *link, const struct packet_out *packet, unsigned to, uint64_t now_us)
 {
-	if (now_us < link->dark_until_us || chance(link, link->config.loss))
+	const struct link_config *config = &link->config;
+
+	if (now_us < link->dark_until_us)
 		return;
+	if ((to == 1 || !config->loss_to_one) && chance(link, config->loss))
+		return;
+	if (config->mtu != 0 && packet->header_length + packet->data_length > config->mtu) {
+		refuse(link, packet, to, now_us);
+		return;
+	}
 	fly(link, packet, to, now_us);
-	if (chance(link, link->config.duplicate))
+	if (chance(link, config->duplicate))
 		fly(link, packet, to, now_us);
 }

@@ -1,6 +1,7 @@
 /*
  * The network between the two engines of the simulator: packets in flight on
- * virtual time, with delay, jitter, loss, duplication, corruption and blackouts.
+ * virtual time, with delay, jitter, loss, duplication, corruption, blackouts, a
+ * bottleneck with a queue, and links that are too narrow for some packets.
  */
 #ifndef TESTS_SIM_LINK_H
 #define TESTS_SIM_LINK_H
@@ -9,8 +10,7 @@
 
 #include "stack/stack.h"
 
-#define LINK_PACKETS 4096
-#define LINK_BYTES   9200
+#define LINK_PACKETS 16384
 
 /* Options that a middlebox takes out of SYNs, so that both sides do without. */
 #define LINK_STRIP_SACK       1u
@@ -27,25 +27,34 @@ struct link_config {
 	uint32_t duplicate;
 	uint32_t corrupt;
 	unsigned strip;
+	uint64_t rate;    /* of the bottleneck, bytes a second each way; 0: none */
+	uint32_t queue;   /* bytes that may wait before it */
+	uint32_t mark;    /* packets that can bear it get CE when more than that wait; 0: never */
+	uint32_t mtu;     /* larger packets are dropped; 0: none is too large */
+	bool too_big;     /* ... and their sender told by ICMP */
+	bool loss_to_one; /* only packets to party 1 get lost */
 };
 
 struct link_packet {
 	uint64_t at_us;
 	uint64_t order;
-	unsigned to; /* 0 or 1 */
+	unsigned to;      /* 0 or 1 */
+	uint32_t too_big; /* not a segment that arrives: one of TO's own was larger than this */
+	uint8_t tos;
 	struct ip_address src;
 	struct ip_address dst;
 	size_t length;
-	uint8_t *tcp;
+	uint8_t tcp[]; /* nothing behind it, so that a sanitizer sees what is read there */
 };
 
 struct link {
 	struct link_config config;
 	struct random *random;
 	uint64_t dark_until_us; /* nothing passes until then */
+	uint64_t busy_until_ns[2];
 	uint64_t order;
 	uint32_t count;
-	struct link_packet packet[LINK_PACKETS]; /* a heap by at_us, then order */
+	struct link_packet *packet[LINK_PACKETS]; /* a heap by at_us, then order */
 };
 
 void link_open(struct link *link, const struct link_config *config, struct random *random);
@@ -57,7 +66,7 @@ void link_send(struct link *link, const struct packet_out *packet, unsigned to, 
 /* When the next packet arrives; UINT64_MAX: none is in flight. */
 uint64_t link_next(const struct link *link);
 
-/* Takes out the packet that arrives next; its bytes are the caller's to free. */
-struct link_packet link_take(struct link *link);
+/* Takes out the packet that arrives next; the caller frees it. */
+struct link_packet *link_take(struct link *link);
 
 #endif

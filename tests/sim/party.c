@@ -1,59 +1,63 @@
-/* One end of the simulator: see party.h. */
+/* One end of the simulator: see party.h. The workers' side is in session.c. */
 #include "tests/sim/party.h"
 
-#define WORKER 7u
-
-/* ---- streams ---- */
-
-/* The byte at OFFSET of the stream with KEY. */
-static uint8_t stream_byte(uint64_t key, uint64_t offset)
-{
-	uint64_t z = (key + offset / 8) * 0x9e3779b97f4a7c15;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	return (uint8_t)((z ^ z >> 27) >> (offset % 8 * 8));
-}
-
-static void check_stream(const struct party *p, const uint8_t *bytes, uint64_t offset,
-                         uint32_t length)
-{
-	for (uint32_t i = 0; i < length; i++)
-		if (bytes[i] != stream_byte(p->peer_key, offset + i))
-			fail_msg("party %u received a wrong byte at %llu", p->number,
-			         (unsigned long long)(offset + i));
-}
+#include "tests/sim/rings.h"
+#include "tests/sim/session.h"
+#include "tests/tcp/invariants.h"
 
 /* ---- hooks ---- */
+
+static struct session *session_by_id(struct party *p, uint64_t id)
+{
+	for (unsigned i = 0; i < p->sessions; i++)
+		if (p->session[i].id == id)
+			return &p->session[i];
+	return NULL;
+}
+
+static void told(const struct party *p)
+{
+	if (p->stack == NULL)
+		return;
+	assert_false(p->stack->table.header->busy);
+	crash_point(CRASH_TOLD);
+}
 
 static void on_doorbell(void *arg, struct conn_handle conn, uint32_t worker)
 {
 	struct party *p = arg;
+	struct session *session = session_by_id(p, conn.id);
 
-	assert_int_equal(worker, WORKER);
-	assert_int_equal(conn.id, p->handle.id);
-	if (p->wake_us > *p->now_us)
-		p->wake_us = *p->now_us;
+	told(p);
+	assert_non_null(session);
+	assert_int_equal(worker, session->number);
+	if (session->wake_us > *p->now_us)
+		session->wake_us = *p->now_us;
 }
 
 static void on_detached(void *arg, struct conn_handle conn, uint32_t worker)
 {
 	struct party *p = arg;
+	struct session *session = session_by_id(p, conn.id);
 
-	assert_int_equal(worker, WORKER);
-	assert_int_equal(conn.id, p->handle.id);
-	assert_false(p->let_go);
-	p->let_go = true;
+	told(p);
+	assert_non_null(session);
+	assert_int_equal(worker, session->number);
+	assert_true(session->attached && !session->let_go);
+	session->let_go = true;
 }
 
-/* For a look at one seed. */
 static void on_moved(void *arg, uint64_t id, const struct flow *flow, enum tcp_state from,
                      enum tcp_state to, const char *why)
 {
 	const struct party *p = arg;
 
-	(void)flow;
-	fprintf(stderr, "%.6f party %u, %llu: %s to %s: %s\n", (double)*p->now_us / 1e6, p->number,
-	        (unsigned long long)id, state_name(from), state_name(to), why);
+	told(p);
+	assert_true(state_move_legal(from, to));
+	if (getenv("CALMD_SIM_VERBOSE"))
+		fprintf(stderr, "%.6f party %u, %llu (%u, %u): %s to %s: %s\n",
+		        (double)*p->now_us / 1e6, p->number, (unsigned long long)id,
+		        flow->local.port, flow->peer.port, state_name(from), state_name(to), why);
 }
 
 /* ---- making ---- */
@@ -67,164 +71,375 @@ void party_open(struct party *p, struct random *random, unsigned number,
 	p->number = number;
 	p->random = random;
 	p->config = *config;
-	p->hooks = (struct stack_hooks){.arg = p, .doorbell = on_doorbell, .detached = on_detached};
-	if (getenv("CALMD_SIM_VERBOSE"))
-		p->hooks.moved = on_moved;
+	p->hooks = (struct stack_hooks){p, on_doorbell, on_detached, on_moved, NULL};
 	p->bytes = stack_table_bytes(config);
 	p->memory = aligned_alloc(4096, p->bytes);
 	assert_non_null(p->memory);
 	memset(p->memory, 0, p->bytes);
 	p->stack = stack_create(config, &p->hooks, p->memory, p->bytes, &secrets);
 	assert_non_null(p->stack);
-	p->wake_us = UINT64_MAX;
 	p->attach_us = UINT64_MAX;
 	p->now_us = now_us;
+}
+
+void party_session(struct party *p, const struct session_plan *plan, uint64_t key,
+                   uint64_t peer_key)
+{
+	struct session *session = &p->session[p->sessions];
+	unsigned n = p->number;
+
+	*session = (struct session){
+		.number = p->sessions++,
+		.wake_us = UINT64_MAX,
+		.key = key,
+		.peer_key = peer_key,
+		.send_total = plan->send_total[n],
+		.peer_total = plan->send_total[!n],
+		.abort_at = plan->abort_at[n],
+		.tx_size = plan->tx_size[n],
+		.writes = plan->writes,
+		.closes_early = plan->closes_early[n],
+		.leaves_early = plan->leaves_early[n],
+		.answers = n == 0 && plan->answers,
+		.quits = n == 1 && plan->first_worker_leaves,
+	};
 }
 
 void party_close(struct party *p)
 {
 	stack_destroy(p->stack);
 	free(p->memory);
-	if (p->attached)
-		worker_close(&p->worker);
+	for (unsigned i = 0; i < p->sessions; i++) {
+		if (p->session[i].attached)
+			rings_put(&p->session[i].worker);
+		free(p->session[i].shadow);
+	}
 }
 
-void party_accept(struct party *p)
+/* ---- calls of the engine ---- */
+
+/* One call of the engine and what it is about. */
+struct work {
+	struct party *party;
+	struct session *session;
+	const struct packet_in *packet;
+	const struct icmp_error *error;
+	uint32_t mtu;
+};
+
+static void party_take_over(struct party *p);
+
+/* Calls the engine; false when it has died in it, and there is another one. */
+static bool party_do(struct party *p, void (*call)(void *), struct work work)
+{
+	struct crash_subject subject = {
+		.memory = p->memory,
+		.bytes = (size_t)(p->stack->table.early - (uint8_t *)p->memory),
+	};
+
+	work.party = p;
+	for (unsigned i = 0; i < p->sessions; i++)
+		if (p->session[i].attached && !p->session[i].let_go)
+			subject.page[subject.pages++] = p->session[i].worker.ring.master;
+	if (crash_call(&subject, call, &work))
+		return true;
+	p->deaths++;
+	party_take_over(p);
+	return false;
+}
+
+static void do_output(void *arg)
+{
+	struct party *p = ((struct work *)arg)->party;
+	const struct packet_out *packets;
+	size_t count;
+
+	while ((count = stack_output(p->stack, &packets, *p->now_us)) > 0) {
+		crash_point(CRASH_RETURNED);
+		assert_false(p->stack->table.header->busy);
+		for (size_t i = 0; i < count; i++) {
+			p->send(p->send_arg, p->number, &packets[i]);
+			crash_point(CRASH_SENT);
+		}
+	}
+}
+
+static void check(struct party *p)
+{
+	const char *broken = invariants_broken(p->stack);
+
+	if (broken != NULL)
+		fail_msg("party %u: %s", p->number, broken);
+	for (unsigned i = 0; i < p->sessions; i++) {
+		broken = session_watch(&p->session[i]);
+		if (broken != NULL)
+			fail_msg("party %u, session %u: %s", p->number, i, broken);
+	}
+}
+
+static void party_output(struct party *p)
+{
+	while (!party_do(p, do_output, (struct work){0}))
+		;
+	check(p);
+}
+
+/* ---- the accept queue ---- */
+
+struct session *party_session_of(struct party *p, uint16_t port, uint16_t other)
+{
+	unsigned number = (port >= PARTY_FIRST_PORT ? port : other) - PARTY_FIRST_PORT;
+
+	return number < p->sessions ? &p->session[number] : NULL;
+}
+
+static void do_attach(void *arg)
+{
+	struct work *work = arg;
+	struct party *p = work->party;
+
+	assert_true(stack_attach(p->stack, work->session->handle, work->session->number,
+	                         &work->session->worker.ring, *p->now_us));
+	assert_int_equal(worker_conn_id(&work->session->worker), work->session->id);
+}
+
+/* The session of the connection that waits; NULL: of a stranger's, which must wait for ever. */
+static struct session *waiting_session(struct party *p, struct conn_handle handle)
+{
+	const struct flow *flow = stack_flow(p->stack, handle);
+	struct session *session;
+
+	assert_non_null(flow);
+	session = party_session_of(p, flow->local.port, flow->peer.port);
+	if (p->foreign)
+		session = session_by_id(p, 0);
+	return session != NULL && !session->attached ? session : NULL;
+}
+
+/* Gives the connection that waits its worker, when the time has come. */
+static bool party_accept(struct party *p)
 {
 	struct conn_handle handle;
+	struct session *session;
 
 	if (!stack_accept_next(p->stack, &handle)) {
 		p->attach_us = UINT64_MAX;
-		return;
+		return false;
 	}
 	if (p->attach_us == UINT64_MAX)
 		p->attach_us =
 			*p->now_us + random_below(p->random, 2) * random_below(p->random, 300000);
 	if (*p->now_us < p->attach_us)
-		return;
-	assert_false(p->attached);
-	p->handle = handle;
-	p->attached = true;
-	worker_open(&p->worker, p->config.receive_buffer, 4096u << random_below(p->random, 6));
-	assert_true(stack_attach(p->stack, handle, WORKER, &p->worker.ring, *p->now_us));
-	assert_int_equal(worker_conn_id(&p->worker), handle.id);
-	p->wake_us = *p->now_us;
-}
-
-/* ---- the worker ---- */
-
-static bool work_write(struct party *p)
-{
-	uint8_t bytes[8192];
-	uint64_t left = p->send_total - p->worker.tx_head;
-	uint32_t length = 1 + random_below(p->random, random_below(p->random, 4) ? 100 : 8192);
-
-	if (length > left)
-		length = (uint32_t)left;
-	for (uint32_t i = 0; i < length; i++)
-		bytes[i] = stream_byte(p->key, p->worker.tx_head + i);
-	if (worker_write(&p->worker, bytes, length) == 0)
 		return false;
-	if (random_below(p->random, 50) == 0) {
-		worker_urgent(&p->worker);
-		p->last_mark = p->worker.tx_head;
+	session = waiting_session(p, handle);
+	p->attach_us = UINT64_MAX;
+	if (session == NULL) {
+		assert_true(p->foreign);
+		return false;
 	}
+	session->handle = handle;
+	session->id = handle.id;
+	session_attach(p, session);
+	session->wake_us = *p->now_us;
+	(void)party_do(p, do_attach, (struct work){.session = session});
 	return true;
 }
 
-static bool work_take(struct party *p)
-{
-	uint8_t bytes[8192];
-	uint64_t offset = p->worker.rx_tail;
-	uint32_t length = worker_take(&p->worker, bytes, 1 + random_below(p->random, 8192));
+/* ---- what happens to it ---- */
 
-	check_stream(p, bytes, offset, length);
-	assert_true(p->worker.rx_tail <= p->peer_total);
-	return length > 0;
+static void party_settle(struct party *p)
+{
+	party_output(p);
+	while (party_accept(p))
+		party_output(p);
 }
 
-static bool work_done(const struct party *p)
+void party_listen(struct party *p)
 {
-	if (p->worker.tx_head < p->send_total)
-		return false;
-	return p->closes_early || p->worker.rx_tail == p->peer_total;
+	p->listens = true;
+	assert_true(stack_listen(p->stack, &p->local));
 }
 
-static bool work_once(struct party *p)
+static void do_call(void *arg)
 {
-	bool did = false;
+	struct work *work = arg;
+	struct party *p = work->party;
+	uint16_t port = (uint16_t)(PARTY_FIRST_PORT + work->session->number);
+	struct endpoint local = p->local, peer = {.address = p->peer, .port = port};
+	const char *error;
 
-	if (random_below(p->random, 3))
-		did |= work_take(p);
-	if (random_below(p->random, 3))
-		did |= work_write(p);
-	return did;
-}
-
-static void work_end(struct party *p)
-{
-	if (p->worker.tx_head >= p->abort_at) {
-		worker_abort(&p->worker);
-		p->aborted = true;
-	} else if (work_done(p)) {
-		worker_fin(&p->worker);
-		p->fin = true;
+	if (p->number == 0) {
+		local.port = port;
+		peer.port = PARTY_PORT;
 	}
-	stack_ring_changed(p->stack, p->handle, *p->now_us);
-	if (p->fin && p->leaves_early && !p->gone) {
-		p->gone = true;
-		stack_worker_gone(p->stack, p->handle, *p->now_us);
-	}
+	work->session->id =
+		stack_call(p->stack, &local, &peer, 1, work->mtu, false, *p->now_us, &error);
+	if (work->session->id == 0)
+		fail_msg("the call is refused: %s", error);
 }
 
-void party_work(struct party *p)
+/* The id of the session's connection in the table; 0: there is none. */
+static uint64_t session_find(struct party *p, const struct session *session)
 {
-	bool did;
+	struct conn_info info;
+	uint32_t cursor = 0;
 
-	p->wake_us = UINT64_MAX;
-	if (p->let_go || p->fin || p->aborted)
+	while (stack_next(p->stack, &cursor, &info))
+		if (info.state != TCP_LISTEN &&
+		    party_session_of(p, info.flow.local.port, info.flow.peer.port) == session)
+			return info.id;
+	return 0;
+}
+
+void party_call(struct party *p, struct session *session, uint32_t mtu)
+{
+	session->called = true;
+	while (!party_do(p, do_call, (struct work){.session = session, .mtu = mtu})) {
+		session->id = session_find(p, session);
+		if (session->id != 0)
+			break;
+	}
+	party_settle(p);
+}
+
+static void do_input(void *arg)
+{
+	const struct work *work = arg;
+
+	stack_input(work->party->stack, work->packet, *work->party->now_us);
+}
+
+void party_input(struct party *p, const struct packet_in *packet)
+{
+	(void)party_do(p, do_input, (struct work){.packet = packet});
+	party_settle(p);
+}
+
+static void do_icmp(void *arg)
+{
+	const struct work *work = arg;
+
+	stack_icmp(work->party->stack, work->error, *work->party->now_us);
+}
+
+void party_icmp(struct party *p, const struct icmp_error *error)
+{
+	(void)party_do(p, do_icmp, (struct work){.error = error});
+	party_settle(p);
+}
+
+static void do_timers(void *arg)
+{
+	const struct work *work = arg;
+
+	stack_timers(work->party->stack, *work->party->now_us);
+}
+
+static void do_ring(void *arg)
+{
+	const struct work *work = arg;
+
+	stack_ring_changed(work->party->stack, work->session->handle, *work->party->now_us);
+}
+
+static void do_gone(void *arg)
+{
+	const struct work *work = arg;
+
+	stack_worker_gone(work->party->stack, work->session->handle, *work->party->now_us);
+}
+
+/* The session's worker does a bit of its work, and says so. */
+static void party_work(struct party *p, struct session *session)
+{
+	enum session_end end = session_work(p, session);
+
+	if (session->let_go)
 		return;
-	worker_sleep(&p->worker, false);
-	did = work_once(p);
-	work_end(p);
-	if (did) {
-		p->wake_us = *p->now_us + random_below(p->random, 5000);
+	if (end == SESSION_GOES_ON) {
+		(void)party_do(p, do_ring, (struct work){.session = session});
 		return;
 	}
-	/* sleep only when there is nothing to do: a doorbell must come */
-	worker_sleep(&p->worker, true);
-	if (worker_waiting(&p->worker) > 0 ||
-	    (worker_room(&p->worker) > 0 && p->worker.tx_head < p->send_total))
-		p->wake_us = *p->now_us + random_below(p->random, 100000);
+	session->gone = true;
+	(void)party_do(p, do_gone, (struct work){.session = session});
+	session_requeued(p, session);
+}
+
+void party_run(struct party *p)
+{
+	if (stack_deadline(p->stack) <= *p->now_us)
+		(void)party_do(p, do_timers, (struct work){0});
+	for (unsigned i = 0; i < p->sessions; i++)
+		if (p->session[i].wake_us <= *p->now_us)
+			party_work(p, &p->session[i]);
+	party_settle(p);
+}
+
+uint64_t party_next(const struct party *p)
+{
+	uint64_t next = stack_deadline(p->stack);
+
+	if (p->attach_us < next)
+		next = p->attach_us;
+	for (unsigned i = 0; i < p->sessions; i++)
+		if (p->session[i].wake_us < next)
+			next = p->session[i].wake_us;
+	return next;
 }
 
 /* ---- another engine ---- */
 
-void party_take_over(struct party *p, const void *page)
+/*
+ * What the daemon does for one session once the new engine stands: the ring is given
+ * back, and what may not have been heard is said again.
+ */
+static void do_resume(void *arg)
+{
+	struct work *work = arg;
+	struct party *p = work->party;
+	struct session *session = work->session;
+
+	do_attach(arg);
+	if (session->gone && !(slot_conn(p->stack, session->handle.slot)->flags & CONN_WORKER_GONE))
+		stack_worker_gone(p->stack, session->handle, *p->now_us);
+}
+
+/* False: the engine has died again, and all has been done by the next one. */
+static bool session_resume(struct party *p, struct session *session)
 {
 	struct conn_info info;
 
+	session->wake_us = *p->now_us;
+	if (!stack_info(p->stack, session->id, &info) || info.state == TCP_TIME_WAIT) {
+		session->let_go = true; /* the connection is over: the daemon tells the worker */
+		return true;
+	}
+	if (slot_conn(p->stack, session->handle.slot)->worker == CONN_NO_WORKER) {
+		session_detach(session); /* it never was given the connection */
+		return true;
+	}
+	return party_do(p, do_resume, (struct work){.session = session});
+}
+
+static void party_take_over(struct party *p)
+{
 	stack_destroy(p->stack);
+	p->stack = NULL;
 	p->stack = stack_create(&p->config, &p->hooks, p->memory, p->bytes, NULL);
 	assert_non_null(p->stack);
 	if (p->listens)
 		assert_true(stack_listen(p->stack, &p->local));
-	if (!p->attached)
-		return;
-	if (page != NULL)
-		memcpy(p->worker.ring.master, page, RING_PAGE);
-	if (!stack_info(p->stack, p->handle.id, &info) || info.state == TCP_TIME_WAIT) {
-		p->let_go = true;
-		return;
+	for (unsigned i = 0; i < p->sessions; i++) {
+		struct session *session = &p->session[i];
+
+		if (session->attached && !session->let_go && !session_resume(p, session))
+			return;
 	}
-	p->let_go = false;
-	assert_true(stack_attach(p->stack, p->handle, WORKER, &p->worker.ring, *p->now_us));
-	p->wake_us = *p->now_us;
 }
 
-bool party_finished(const struct party *p)
+void party_die(struct party *p)
 {
-	struct conn_info info;
-
-	return p->handle.id != 0 && !stack_info(p->stack, p->handle.id, &info);
+	p->deaths++;
+	party_take_over(p);
+	party_settle(p);
 }

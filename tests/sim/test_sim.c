@@ -1,10 +1,8 @@
 /*
- * The simulator over many seeds: $CALMD_SIM_SEEDS runs (1000 by default) from
- * $CALMD_SEED on, each of which it prints when it fails; CALMD_SIM_SEEDS=1 with
+ * The simulator over many seeds: $CALMD_SIM_SEEDS runs (10000 by default, 0: without end)
+ * from $CALMD_SEED on, each of which it prints when it fails; CALMD_SIM_SEEDS=1 with
  * the printed CALMD_SEED runs that one again.
  */
-#include "tests/unit/random.h"
-
 #include "tests/sim/sim.h"
 
 static uint64_t running;
@@ -34,18 +32,22 @@ static void say_seed_at_exit(void)
 static void every_byte_arrives_over_any_network_and_across_take_overs(void **state)
 {
 	uint64_t first = setting("CALMD_SEED", 1);
-	uint64_t seeds = setting("CALMD_SIM_SEEDS", 1000);
+	uint64_t seeds = setting("CALMD_SIM_SEEDS", 10000);
 	struct sim_result all = {0};
 
 	(void)state;
 	for (uint64_t i = 0; i < seeds; i++) {
+		struct sim_setup setup;
 		struct sim_result one;
 
 		running = first + i;
-		one = sim_run(running);
+		sim_setup_random(&setup, running);
+		one = sim_run(&setup);
 		all.events += one.events;
 		all.bytes += one.bytes;
-		all.take_overs += one.take_overs;
+		all.deaths += one.deaths;
+		all.points += one.points;
+		all.attacks += one.attacks;
 		all.virtual_us += one.virtual_us;
 		if (getenv("CALMD_SIM_VERBOSE"))
 			fprintf(stderr, "%llu: %llu events, %llu bytes, %llu s\n",
@@ -54,10 +56,12 @@ static void every_byte_arrives_over_any_network_and_across_take_overs(void **sta
 			        (unsigned long long)one.virtual_us / 1000000);
 	}
 	running = 0;
-	printf("# %llu runs: %llu events, %llu bytes, %llu take-overs, %llu hours\n",
+	printf("# %llu runs: %llu events, %llu bytes, %llu take-overs at one of %llu crash points, "
+	       "%llu undo records verified, %llu forgeries, %llu hours\n",
 	       (unsigned long long)seeds, (unsigned long long)all.events,
-	       (unsigned long long)all.bytes, (unsigned long long)all.take_overs,
-	       (unsigned long long)(all.virtual_us / 3600000000));
+	       (unsigned long long)all.bytes, (unsigned long long)all.deaths,
+	       (unsigned long long)all.points, (unsigned long long)crash_verified(),
+	       (unsigned long long)all.attacks, (unsigned long long)(all.virtual_us / 3600000000));
 }
 
 int main(void)
