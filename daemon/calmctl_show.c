@@ -60,13 +60,15 @@ static const struct line receiving[] = {
 static const struct line options[] = {
 	{"timestamps", "timestamps", PLAIN},
 	{"SACK", "sack", PLAIN},
+	{"ECN", "ecn", PLAIN},
 	{"window scaling", "window_scaling", PLAIN},
 };
 
 static const struct line congestion[] = {
-	{"algorithm", "congestion", PLAIN},    {"cwnd", "cwnd", PLAIN},
-	{"ssthresh", "ssthresh", PLAIN},       {"in flight", "in_flight", PLAIN},
-	{"in recovery", "in_recovery", PLAIN}, {"SACKed bytes", "sacked_bytes", PLAIN},
+	{"algorithm", "congestion", PLAIN},       {"cwnd", "cwnd", PLAIN},
+	{"ssthresh", "ssthresh", PLAIN},          {"in flight", "in_flight", PLAIN},
+	{"bytes a second", "pacing_rate", PLAIN}, {"in recovery", "in_recovery", PLAIN},
+	{"SACKed bytes", "sacked_bytes", PLAIN},
 };
 
 static const struct line round_trip[] = {
@@ -107,6 +109,8 @@ static const struct line counters[] = {
 	{"window probes", "zero_window_probes", PLAIN},
 	{"keepalive probes", "keepalive_probes", PLAIN},
 	{"unreachable (ICMP)", "soft_errors", PLAIN},
+	{"congestion marks in", "ce_in", PLAIN},
+	{"reductions by ECN", "ecn_reductions", PLAIN},
 };
 
 /* A sequence number with its distance from the first; mod 2**32, hence the casts. */

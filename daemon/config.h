@@ -52,6 +52,7 @@ struct config {
 	uint32_t congestion; /* enum congestion_algorithm */
 	uint32_t dscp;
 	uint32_t ttl;
+	uint32_t ecn; /* 0: off */
 	uint32_t send_buffer;
 	uint32_t receive_buffer;
 	char control_socket[CONFIG_SOCKET_MAX];

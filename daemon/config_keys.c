@@ -96,6 +96,7 @@ const struct config_key config_keys[] = {
 	{"congestion-control", "reno", &config_choice, AT(congestion), .choice = congestion_choice},
 	{"dscp", "0", &config_number, AT(dscp), .max = 63},
 	{"ttl", "64", &config_number, AT(ttl), .min = 1, .max = 255},
+	{"ecn", "on", &config_choice, AT(ecn), .choice = switch_choice},
 	{"send-buffer", "4m", &config_size, AT(send_buffer), .min = RING_SIZE_MIN,
          .max = RING_SIZE_MAX},
 	{"receive-buffer", "256k", &config_size, AT(receive_buffer), .min = RING_SIZE_MIN,

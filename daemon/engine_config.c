@@ -19,6 +19,7 @@ void engine_config(const struct message_master_config *from, struct stack_config
 	to->busy = (enum stack_busy)from->busy;
 	to->syn_cookies = (enum stack_syn_cookies)from->syn_cookies;
 	to->congestion = from->congestion;
+	to->ecn = from->ecn != 0;
 	to->msl_us = from->msl_us;
 	to->keepalive_us = from->keepalive_us;
 	to->user_timeout_us = from->user_timeout_us;

@@ -115,6 +115,7 @@ struct message_master_config {
 	uint32_t busy;        /* enum stack_busy */
 	uint32_t syn_cookies; /* enum stack_syn_cookies */
 	uint32_t congestion;  /* enum congestion_algorithm */
+	uint32_t ecn;         /* 0: off */
 	uint32_t send_buffer;
 	uint32_t receive_buffer;
 	uint32_t dscp, ttl;

@@ -169,6 +169,8 @@ static json_t *counters(const struct conn_counters *c)
 	set_number(o, "zero_window_probes", c->zero_window_probes);
 	set_number(o, "keepalive_probes", c->keepalive_probes);
 	set_number(o, "soft_errors", c->soft_errors);
+	set_number(o, "ce_in", c->ce_in);
+	set_number(o, "ecn_reductions", c->ecn_reductions);
 	return o;
 }
 
@@ -205,6 +207,7 @@ static void add_options(json_t *o, const struct conn_info *info)
 	set_number(o, "receive_mss", info->receive_mss);
 	set_bool(o, "timestamps", info->timestamps);
 	set_bool(o, "sack", info->sack);
+	set_bool(o, "ecn", info->ecn);
 	set_bool(o, "window_scaling", info->window_scaling);
 	set_number(o, "snd_wscale", info->snd_wscale);
 	set_number(o, "rcv_wscale", info->rcv_wscale);
@@ -217,6 +220,8 @@ static void add_congestion(json_t *o, const struct conn_info *info)
 	                    info->ssthresh == CONGESTION_SSTHRESH_INFINITE
 	                            ? json_null()
 	                            : number(info->ssthresh));
+	json_object_set_new(o, "pacing_rate",
+	                    info->pacing_rate != 0 ? number(info->pacing_rate) : json_null());
 	set_number(o, "in_flight", info->in_flight);
 	set_bool(o, "in_recovery", info->in_recovery);
 	set_number(o, "sacked_bytes", info->sacked_bytes);

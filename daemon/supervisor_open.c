@@ -240,6 +240,7 @@ static void fill_master_config(struct supervisor *s)
 	master->busy = config->busy;
 	master->syn_cookies = config->syn_cookies;
 	master->congestion = config->congestion;
+	master->ecn = config->ecn;
 	master->send_buffer = config->send_buffer;
 	master->receive_buffer = config->receive_buffer;
 	master->dscp = config->dscp;

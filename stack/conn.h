@@ -70,6 +70,11 @@ enum conn_timer {
 #define CONN_UTO_OWED     0x20000u /* the user timeout option must be sent (again) */
 #define CONN_SYN_OWED     0x40000u /* SYN or SYN-ACK must be sent (again) */
 #define CONN_COOKIE       0x80000u /* half-open, from a SYN cookie: when its SYN came is not known */
+#define CONN_ECN          0x100000u  /* CE is heeded (RFC 3168): see ecn.c */
+#define CONN_ECT          0x200000u  /* ... and new data may be marked */
+#define CONN_ECE          0x400000u  /* CE has come: told until CWR comes */
+#define CONN_CWR          0x800000u  /* cwnd was reduced: told in the next new data */
+#define CONN_ECN_REDUCED  0x1000000u /* ecn_seq is valid */
 
 /* Loss recovery (RFC 5681, 6582, 6675), see recovery.c. */
 enum recovery_phase {
@@ -123,7 +128,7 @@ struct conn {
 	/* round trip */
 	struct rtt rtt;
 	uint32_t rtt_seq; /* the ACK that covers this ends the measurement */
-	uint32_t reserved2;
+	uint32_t ecn_seq; /* snd_nxt when cwnd was last reduced */
 	uint64_t rtt_start_us;
 
 	/* loss recovery and congestion control */
@@ -161,7 +166,7 @@ struct half_open {
 	uint32_t iss;
 	uint32_t irs;
 	uint32_t ts_recent;
-	uint32_t flags; /* CONN_TIMESTAMPS, CONN_SACK, CONN_SCALING, CONN_BUSY, CONN_COOKIE */
+	uint32_t flags; /* CONN_TIMESTAMPS, _SACK, _SCALING, _ECN, _ECT, _BUSY, _COOKIE */
 	uint64_t deadline_us;
 	uint16_t window; /* the peer's, from its SYN: not scaled */
 	uint16_t peer_mss;

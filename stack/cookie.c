@@ -117,12 +117,14 @@ static uint32_t cookie_options(struct half_open *half)
 	uint32_t options = OPTION_TIMESTAMPS;
 
 	if (!(half->flags & CONN_TIMESTAMPS)) {
-		half->flags &= ~(CONN_SACK | CONN_SCALING);
+		half->flags &= ~(CONN_SACK | CONN_SCALING | CONN_ECN | CONN_ECT);
 		return 0;
 	}
 	options |= (half->flags & CONN_SCALING) ? half->snd_wscale : OPTION_NO_SCALE;
 	if (half->flags & CONN_SACK)
 		options |= OPTION_SACK;
+	if (half->flags & CONN_ECT)
+		options |= OPTION_ECN;
 	return options;
 }
 
@@ -141,6 +143,8 @@ static void cookie_restore_options(struct half_open *half, uint32_t options)
 	half->flags |= CONN_TIMESTAMPS;
 	if (options & OPTION_SACK)
 		half->flags |= CONN_SACK;
+	if (options & OPTION_ECN)
+		half->flags |= CONN_ECN | CONN_ECT;
 	if ((options & OPTION_SCALE) != OPTION_NO_SCALE) {
 		half->flags |= CONN_SCALING;
 		half->snd_wscale = options & OPTION_SCALE;

@@ -235,7 +235,7 @@ static void cubic_on_ack(struct congestion *cc, const struct congestion_ack *ack
 	if (!ack->cwnd_limited)
 		cubic_pause(cubic, ack->now_us);
 	cubic->last_us = ack->now_us;
-	if (ack->in_recovery || acked == 0)
+	if (ack->in_recovery || ack->ece || acked == 0)
 		return;
 	if (cc->cwnd < cc->ssthresh) {
 		/* the first one looks at every round trip */
@@ -288,7 +288,8 @@ static void cubic_on_loss(struct congestion *cc, uint32_t flight, uint64_t now_u
 	(void)now_us;
 	cubic_remember(cc);
 	cubic_reduce(cc, flight);
-	cc->cwnd = cc->ssthresh;
+	if (cc->cwnd > cc->ssthresh)
+		cc->cwnd = cc->ssthresh;
 	cubic_of(cc)->after_timeout = 0;
 }
 

@@ -48,7 +48,7 @@ static void emit_packet(struct stack *s, const struct flow *flow, uint32_t ifind
 	seg->src_port = flow->local.port;
 	seg->dst_port = flow->peer.port;
 	tcp_length = segment_header_length(seg);
-	ip_length = ip_build(packet->header, src, dst, (uint8_t)(s->config.dscp << 2),
+	ip_length = ip_build(packet->header, src, dst, (uint8_t)(s->config.dscp << 2 | seg->ecn),
 	                     s->config.ttl, tcp_length + seg->data_length);
 	tcp = packet->header + ip_length;
 	(void)segment_build(tcp, seg);
@@ -134,7 +134,8 @@ static void emit_acknowledge(struct stack *s, uint32_t slot, struct segment *seg
 	conn_timer_stop(s, slot, CONN_TIMER_DELAYED_ACK);
 }
 
-static void emit_conn(struct stack *s, uint32_t slot, uint32_t seq, uint32_t length, uint8_t flags)
+static void emit_conn(struct stack *s, uint32_t slot, uint32_t seq, uint32_t length, uint8_t flags,
+                      bool is_new)
 {
 	struct conn *c = event_conn(s, slot);
 	struct segment seg = {.seq = seq, .flags = flags};
@@ -148,6 +149,10 @@ static void emit_conn(struct stack *s, uint32_t slot, uint32_t seq, uint32_t len
 		seg.data_length = length;
 		seg.data = user_data(s, slot, c->tx_una + (seq - c->snd_una));
 	}
+	if (is_new)
+		ecn_mark(c, &seg);
+	if ((c->flags & CONN_ECE) && !(flags & TCP_SYN))
+		seg.flags |= TCP_ECE;
 	if ((c->flags & CONN_URGENT_OUT) && seq_gt(c->snd_up, seq)) {
 		uint32_t ahead = c->snd_up - seq;
 
@@ -164,14 +169,22 @@ bool emit_segment(struct stack *s, uint32_t slot, uint32_t seq, uint32_t length,
 {
 	if (!emit_room(s, BATCH_RESERVE))
 		return false;
-	emit_conn(s, slot, seq, length, flags);
+	emit_conn(s, slot, seq, length, flags, false);
+	return true;
+}
+
+bool emit_new(struct stack *s, uint32_t slot, uint32_t length, uint8_t flags)
+{
+	if (!emit_room(s, BATCH_RESERVE))
+		return false;
+	emit_conn(s, slot, slot_conn(s, slot)->snd_nxt, length, flags, true);
 	return true;
 }
 
 void emit_ack(struct stack *s, uint32_t slot)
 {
 	if (emit_room(s, 0))
-		emit_conn(s, slot, slot_conn(s, slot)->snd_nxt, 0, TCP_ACK);
+		emit_conn(s, slot, slot_conn(s, slot)->snd_nxt, 0, TCP_ACK, false);
 }
 
 void emit_count_again(struct stack *s)
@@ -209,6 +222,8 @@ bool emit_syn_ack(struct stack *s, const struct half_open *half, uint32_t ts_val
 
 	if (!emit_room(s, 0))
 		return false;
+	if (half->flags & CONN_ECT)
+		seg.flags |= TCP_ECE;
 	if (half->flags & CONN_SCALING) {
 		seg.has_window_scale = true;
 		seg.window_scale = window_scale_for(s->config.receive_buffer);

@@ -162,6 +162,7 @@ void stack_input(struct stack *s, const struct packet_in *packet, uint64_t now_u
 
 	if (!engine_segment(s, packet, &seg))
 		return;
+	seg.ecn = packet->tos & IP_ECN_MASK;
 	flow.local.address = packet->dst;
 	flow.local.port = seg.dst_port;
 	flow.peer.address = packet->src;

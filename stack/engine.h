@@ -336,6 +336,25 @@ void input_check_urgent(struct stack *stack, uint32_t slot, const struct segment
 void input_process_data(struct stack *stack, uint32_t slot, const struct segment *seg);
 bool input_check_fin(struct stack *stack, uint32_t slot);
 
+/* ecn.c: explicit congestion notification (RFC 3168) */
+
+/* True for a SYN or SYN-ACK that offers it. */
+bool ecn_setup(const struct segment *seg);
+/* A SYN or SYN-ACK of the peer has come: out of FLAGS what it does not offer. */
+void ecn_peer_syn(uint32_t *flags, const struct segment *seg);
+/* What our SYN or SYN-ACK offers; one that is sent again offers nothing. In an event. */
+uint8_t ecn_syn_flags(struct conn *c);
+/* Takes in CE and CWR of an acceptable segment. In an event. */
+void ecn_received(struct stack *stack, uint32_t slot, const struct segment *seg);
+/* The segment says that our data was marked. */
+bool ecn_echoed(const struct conn *c, const struct segment *seg);
+/* An acceptable ACK has been taken in, with FLIGHT bytes outstanding before it. In an event. */
+void ecn_acked(struct stack *stack, uint32_t slot, const struct segment *seg, uint32_t flight);
+/* cwnd has been reduced, for whatever reason: the peer is told. In an event. */
+void ecn_reduced(struct conn *c);
+/* New data goes out: marks it. In an event. */
+void ecn_mark(struct conn *c, struct segment *seg);
+
 /* recovery.c: what is lost and what an ACK means for it */
 
 void recovery_init(struct conn *c);
@@ -374,6 +393,8 @@ void pacing_sent(struct stack *stack, uint32_t slot, uint32_t length);
 
 /* One segment of the connection: false when the batch is full. In an event. */
 bool emit_segment(struct stack *stack, uint32_t slot, uint32_t seq, uint32_t length, uint8_t flags);
+/* The same with LENGTH bytes of new data at snd_nxt, which alone may be marked (RFC 3168). */
+bool emit_new(struct stack *stack, uint32_t slot, uint32_t length, uint8_t flags);
 void emit_ack(struct stack *stack, uint32_t slot);
 /* The segment that was put into the batch last had been sent before (RFC 4022). */
 void emit_count_again(struct stack *stack);

@@ -33,6 +33,8 @@ void half_open_fill(const struct stack *s, struct half_open *half, const struct 
 	}
 	if (seg->sack_permitted)
 		half->flags |= CONN_SACK;
+	if (s->config.ecn && ecn_setup(seg))
+		half->flags |= CONN_ECN | CONN_ECT;
 	if (s->config.user_timeout_option && seg->has_user_timeout)
 		half->user_timeout_s = seg->user_timeout_s;
 	if (seg->has_window_scale) {
@@ -178,6 +180,7 @@ void half_open_timer(struct stack *s, uint32_t slot, uint64_t now_us)
 		half_open_destroy(s, slot, "the handshake timed out");
 	} else {
 		half->retransmits++;
+		half->flags &= ~CONN_ECT; /* lost for its flags, perhaps (RFC 3168, 6.1.1.1) */
 		half->deadline_us = half_open_deadline(half, now_us);
 		timer_set(s->timers, slot, half->deadline_us);
 		if (half_open_answer(s, half))
@@ -201,7 +204,9 @@ static void promote_fields(struct stack *s, uint32_t slot, const struct half_ope
 
 	c->state = TCP_SYN_RECEIVED;
 	c->history = half_open_history(half);
-	c->flags |= CONN_PASSIVE | (half->flags & (CONN_TIMESTAMPS | CONN_SACK | CONN_SCALING));
+	c->flags |=
+		CONN_PASSIVE |
+		(half->flags & (CONN_TIMESTAMPS | CONN_SACK | CONN_SCALING | CONN_ECN | CONN_ECT));
 	c->iss = half->iss;
 	c->snd_una = half->iss;
 	c->snd_nxt = half->iss + 1;
@@ -326,6 +331,9 @@ static void half_open_syn(struct stack *s, uint32_t slot, const struct segment *
 {
 	struct half_open *half = slot_half_open(s, slot);
 
+	table_touch(&s->table, half, sizeof(*half));
+	if (seg->seq == half->irs)
+		ecn_peer_syn(&half->flags, seg);
 	if (seg->seq == half->irs || !half_open_in_window(half, seg->seq))
 		half_open_answer(s, half); /* its SYN again: our SYN-ACK was lost or is late */
 	else

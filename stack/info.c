@@ -50,6 +50,7 @@ static void info_sequence(struct conn_info *info, const struct conn *c)
 	info->receive_mss = mss_for_mtu(&c->identity.flow.peer.address, c->identity.mtu);
 	info->timestamps = (c->flags & CONN_TIMESTAMPS) != 0;
 	info->sack = (c->flags & CONN_SACK) != 0;
+	info->ecn = (c->flags & CONN_ECN) != 0;
 	info->window_scaling = (c->flags & CONN_SCALING) != 0;
 	info->snd_wscale = c->snd_wscale;
 	info->rcv_wscale = c->rcv_wscale;
@@ -71,6 +72,7 @@ static void info_conn(const struct stack *s, struct conn_info *info, uint32_t sl
 	info->ssthresh = c->congestion.ssthresh;
 	info->in_flight = c->snd_nxt - c->snd_una;
 	info->congestion = congestion_ops(&c->congestion)->name;
+	info->pacing_rate = c->congestion.pacing_rate;
 	info->in_recovery = c->recovery != RECOVERY_OPEN;
 	info->sacked_bytes = scoreboard_bytes(&slot_private(s, slot)->scoreboard);
 	info->out_of_order_ranges = s->table.reassembly[slot].count;
@@ -107,6 +109,7 @@ static void info_half_open(const struct stack *s, struct conn_info *info, uint32
 	info->send_mss = half->peer_mss;
 	info->timestamps = (half->flags & CONN_TIMESTAMPS) != 0;
 	info->sack = (half->flags & CONN_SACK) != 0;
+	info->ecn = (half->flags & CONN_ECN) != 0;
 	info->window_scaling = (half->flags & CONN_SCALING) != 0;
 	info->snd_wscale = half->snd_wscale;
 	info->timer_retransmit_us = half->deadline_us;

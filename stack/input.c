@@ -24,6 +24,7 @@ static void input_steps(struct stack *s, uint32_t slot, const struct segment *se
 		return;
 	if (seg->has_user_timeout)
 		user_timeout_heard(s, slot, seg->user_timeout_s);
+	ecn_received(s, slot, seg);
 	input_check_urgent(s, slot, seg);
 	input_process_data(s, slot, seg);
 	(void)input_check_fin(s, slot);
@@ -51,6 +52,7 @@ void conn_input(struct stack *s, uint32_t slot, const struct segment *seg, uint6
 	} else if (input_is_open_answer(c, seg)) {
 		struct segment answer = *seg;
 
+		ecn_peer_syn(&c->flags, seg);
 		answer.flags &= (uint8_t)~TCP_SYN;
 		answer.seq++;
 		/* never scaled in a SYN (RFC 7323, 2.2) */
@@ -83,6 +85,7 @@ static void syn_sent_options(struct stack *s, struct conn *c, const struct segme
 	}
 	if (!seg->sack_permitted)
 		c->flags &= ~CONN_SACK;
+	ecn_peer_syn(&c->flags, seg);
 	if (seg->has_window_scale) {
 		c->snd_wscale =
 			seg->window_scale < WINDOW_SCALE_MAX ? seg->window_scale : WINDOW_SCALE_MAX;

@@ -221,5 +221,6 @@ bool input_check_ack(struct stack *s, uint32_t slot, const struct segment *seg)
 	else if (c->snd_wnd == 0)
 		ack_window_shut(s, c);
 	recovery_ack(s, slot, seg, acked, acked == 0 && ack_is_duplicate(c, seg, changed), flight);
+	ecn_acked(s, slot, seg, flight);
 	return ack_of_fin(s, slot);
 }

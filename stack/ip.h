@@ -13,6 +13,15 @@
 
 #define IP_HEADER_MAX 40
 
+/* The last two bits of type of service and traffic class (RFC 3168, section 5). */
+enum ip_ecn {
+	IP_ECN_NOT = 0,
+	IP_ECN_ECT1 = 1,
+	IP_ECN_ECT0 = 2,
+	IP_ECN_CE = 3,
+};
+#define IP_ECN_MASK 3u
+
 /* A TCP segment that has arrived, with what its IP header said. */
 struct packet_in {
 	struct ip_address src;

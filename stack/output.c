@@ -82,6 +82,7 @@ static bool output_syn(struct stack *s, uint32_t slot)
 	struct conn *c = event_conn(s, slot);
 	uint8_t flags = c->state == TCP_SYN_SENT ? TCP_SYN : TCP_SYN | TCP_ACK;
 
+	flags |= ecn_syn_flags(c);
 	if (!emit_segment(s, slot, c->iss, 0, flags))
 		return false;
 	if (c->snd_nxt != c->iss)
@@ -146,7 +147,7 @@ static bool output_one(struct stack *s, uint32_t slot, uint32_t length, bool las
 	bool fin = last && (c->flags & CONN_FIN_QUEUED);
 	uint8_t flags = (uint8_t)(TCP_ACK | (last ? TCP_PSH : 0) | (fin ? TCP_FIN : 0));
 
-	if (!emit_segment(s, slot, c->snd_nxt, length, flags))
+	if (!emit_new(s, slot, length, flags))
 		return false;
 	if (c->snd_una == c->snd_nxt)
 		c->unacked_since_us = s->event.now_us;

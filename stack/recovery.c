@@ -99,6 +99,7 @@ static void recovery_enter(struct stack *s, uint32_t slot)
 	c->counters.fast_recoveries++;
 	s->stats.fast_recoveries++;
 	congestion_ops(&c->congestion)->on_loss(&c->congestion, flight, s->event.now_us);
+	ecn_reduced(c);
 }
 
 static void recovery_leave(struct stack *s, struct conn *c)
@@ -122,7 +123,8 @@ static void recovery_partial(struct conn *c, uint32_t acked)
 	}
 }
 
-static void recovery_new_ack(struct stack *s, uint32_t slot, uint32_t acked, uint32_t flight)
+static void recovery_new_ack(struct stack *s, uint32_t slot, const struct segment *seg,
+                             uint32_t acked, uint32_t flight)
 {
 	struct conn *c = event_conn(s, slot);
 	struct congestion_ack ack = {
@@ -131,6 +133,7 @@ static void recovery_new_ack(struct stack *s, uint32_t slot, uint32_t acked, uin
 		.in_flight_before = flight,
 		.cwnd_limited = flight + c->snd_mss > c->congestion.cwnd,
 		.in_recovery = c->recovery == RECOVERY_FAST,
+		.ece = ecn_echoed(c, seg),
 		.rtt = &c->rtt,
 	};
 
@@ -167,7 +170,7 @@ void recovery_ack(struct stack *s, uint32_t slot, const struct segment *seg, uin
 	uint32_t sacked = 0;
 
 	if (acked > 0)
-		recovery_new_ack(s, slot, acked, flight);
+		recovery_new_ack(s, slot, seg, acked, flight);
 	if (c->flags & CONN_SACK)
 		sacked = scoreboard_update(board, seg->sack, seg->sack_count, c->snd_una,
 		                           c->snd_nxt);
@@ -202,6 +205,7 @@ void recovery_timeout(struct stack *s, uint32_t slot)
 	}
 	congestion_ops(&c->congestion)
 		->on_timeout(&c->congestion, flight, c->retransmits == 1, s->event.now_us);
+	ecn_reduced(c);
 	/* the peer may have forgotten what it had (RFC 2018, section 8) */
 	scoreboard_clear(&slot_private(s, slot)->scoreboard);
 	c->recovery = RECOVERY_TIMEOUT;

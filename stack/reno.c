@@ -82,7 +82,7 @@ static void reno_on_ack(struct congestion *cc, const struct congestion_ack *ack)
 	uint32_t acked = ack->acked_bytes;
 
 	/* A window that was not used has proved nothing (RFC 7661, section 1). */
-	if (ack->in_recovery || !ack->cwnd_limited)
+	if (ack->in_recovery || !ack->cwnd_limited || ack->ece)
 		return;
 	if (cc->cwnd < cc->ssthresh)
 		acked = slow_start(cc, acked);
@@ -105,7 +105,8 @@ static void reno_on_loss(struct congestion *cc, uint32_t flight, uint64_t now_us
 	(void)now_us;
 	reno_remember(cc);
 	cc->ssthresh = congestion_fraction(cc, flight, 1, 2);
-	cc->cwnd = cc->ssthresh;
+	if (cc->cwnd > cc->ssthresh)
+		cc->cwnd = cc->ssthresh;
 	reno_of(cc)->bytes_acked = 0;
 	reno_of(cc)->after_timeout = 0;
 }

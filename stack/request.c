@@ -14,6 +14,8 @@ static void call_fill(struct stack *s, uint32_t slot)
 	bool v6 = c->identity.flow.peer.address.version == IP_V6;
 
 	c->flags |= CONN_TIMESTAMPS | CONN_SACK | CONN_SCALING | CONN_SYN_OWED;
+	if (s->config.ecn)
+		c->flags |= CONN_ECN | CONN_ECT;
 	c->iss = iss_generate(s, &c->identity.flow, s->event.now_us);
 	c->snd_una = c->snd_nxt = c->snd_up = c->iss;
 	c->peer_mss = v6 ? MSS_DEFAULT_V6 : MSS_DEFAULT_V4;

@@ -36,11 +36,12 @@
 
 #define USER_TIMEOUT_MINUTES 0x8000u /* the option counts minutes, not seconds */
 
-#define FLAGS_ALL (TCP_FIN | TCP_SYN | TCP_RST | TCP_PSH | TCP_ACK | TCP_URG)
+/* What a segment is about; ECE and CWR alone make none. */
+#define FLAGS_CONTROL (TCP_FIN | TCP_SYN | TCP_RST | TCP_PSH | TCP_ACK | TCP_URG)
 
 static bool flags_are_possible(uint8_t flags)
 {
-	if (flags == 0)
+	if ((flags & FLAGS_CONTROL) == 0)
 		return false;
 	return !((flags & TCP_SYN) && (flags & (TCP_FIN | TCP_RST)));
 }
@@ -158,7 +159,7 @@ enum segment_error segment_parse(const uint8_t *bytes, size_t length, struct seg
 	segment->dst_port = bytes_get16(bytes + 2);
 	segment->seq = bytes_get32(bytes + 4);
 	segment->ack = bytes_get32(bytes + 8);
-	segment->flags = bytes[13] & FLAGS_ALL;
+	segment->flags = bytes[13];
 	segment->window = bytes_get16(bytes + 14);
 	segment->urgent = bytes_get16(bytes + 18);
 	segment->data = bytes + header_length;
@@ -290,7 +291,7 @@ size_t segment_build(uint8_t *bytes, const struct segment *segment)
 	bytes_put32(bytes + 4, segment->seq);
 	bytes_put32(bytes + 8, segment->ack);
 	bytes[12] = (uint8_t)(length / 4 << 4);
-	bytes[13] = segment->flags & FLAGS_ALL;
+	bytes[13] = segment->flags;
 	bytes_put16(bytes + 14, segment->window);
 	bytes_put16(bytes + 16, 0);
 	bytes_put16(bytes + 18, segment->urgent);

@@ -15,6 +15,8 @@
 #define TCP_PSH 0x08
 #define TCP_ACK 0x10
 #define TCP_URG 0x20
+#define TCP_ECE 0x40 /* RFC 3168, section 6.1 */
+#define TCP_CWR 0x80
 
 #define TCP_HEADER_MIN      20
 #define TCP_HEADER_MAX      60
@@ -36,6 +38,7 @@ struct segment {
 	uint16_t window; /* as on the wire, not scaled */
 	uint16_t urgent;
 	uint8_t flags;
+	uint8_t ecn; /* enum ip_ecn of the packet around it; not in the bytes */
 
 	bool has_mss;
 	bool has_window_scale;

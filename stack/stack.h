@@ -58,6 +58,7 @@ struct stack_config {
 	enum stack_busy busy;
 	enum stack_syn_cookies syn_cookies;
 	uint32_t congestion; /* enum congestion_algorithm */
+	bool ecn;            /* negotiate RFC 3168 */
 	uint64_t msl_us;
 	uint64_t keepalive_us;    /* idle time before the first probe; 0: off */
 	uint64_t user_timeout_us; /* 0: RFC 9293's R2 by retransmissions */
@@ -225,10 +226,11 @@ struct conn_info {
 	uint32_t snd_queue; /* bytes written by the session, not yet acknowledged */
 	uint32_t rcv_queue; /* bytes received, not yet taken by the session */
 	uint32_t send_mss, receive_mss;
-	bool timestamps, sack, window_scaling;
+	bool timestamps, sack, window_scaling, ecn;
 	uint8_t snd_wscale, rcv_wscale;
 	uint32_t cwnd, ssthresh, in_flight;
 	const char *congestion; /* the algorithm's name */
+	uint64_t pacing_rate;   /* bytes a second; 0: not paced */
 	bool in_recovery;
 	uint32_t sacked_bytes, out_of_order_ranges;
 	uint64_t srtt_us, rttvar_us, min_rtt_us, rto_us;

@@ -41,6 +41,8 @@
 	X(window_dropped, "inWindowDropped", "payload bytes cut off at the window's edge")         \
 	X(timeouts, "retransmitTimeouts", "retransmission timer expiries")                         \
 	X(fast_recoveries, "fastRecoveries", "times fast recovery was entered")                    \
+	X(ce_in, "inCongestionExperienced", "segments that a router had marked (RFC 3168)")        \
+	X(ecn_reductions, "ecnReductions", "times that a peer's ECN-Echo reduced cwnd")            \
 	X(persist_probes, "persistProbes", "zero-window probes sent")                              \
 	X(keepalive_probes, "keepaliveProbes", "keepalive probes sent")                            \
 	X(delayed_acks, "delayedAcks", "ACKs sent by the delayed-ACK timer")                       \
@@ -85,6 +87,8 @@ struct conn_counters {
 	uint32_t zero_window_probes;
 	uint32_t keepalive_probes;
 	uint32_t soft_errors; /* ICMP errors that may pass, or are not believed (RFC 5461) */
+	uint32_t ce_in;
+	uint32_t ecn_reductions;
 };
 
 #endif

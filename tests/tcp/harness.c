@@ -232,6 +232,8 @@ static void capture(struct bed *bed, const struct packet_out *packet)
 	                                            out->bytes, length)),
 	                 0xffff);
 	assert_int_equal(segment_parse(out->bytes, length, &out->seg), SEGMENT_OK);
+	out->seg.ecn = IP_ECN_MASK &
+	               (packet->dst.version == IP_V6 ? packet->header[1] >> 4 : packet->header[1]);
 	assert_memory_equal(&out->src, &bed->flow.local.address, sizeof(out->src));
 	if (out->seg.flags & TCP_SYN)
 		bed->iss = out->seg.seq;

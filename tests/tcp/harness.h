@@ -38,6 +38,8 @@
 #define FIN    TCP_FIN
 #define RST    TCP_RST
 #define URG    TCP_URG
+#define ECE    TCP_ECE
+#define CWR    TCP_CWR
 #define SYNACK (TCP_SYN | TCP_ACK)
 #define FINACK (TCP_FIN | TCP_ACK)
 #define RSTACK (TCP_RST | TCP_ACK)
@@ -50,7 +52,7 @@
 
 /* One segment that came out. */
 struct out {
-	struct segment seg; /* its data point into bytes */
+	struct segment seg; /* its data point into bytes; ecn as in the IP header */
 	struct ip_address src;
 	struct ip_address dst;
 	uint32_t seq; /* relative */
@@ -74,6 +76,7 @@ struct offer {
 	int scale;    /* -1: no such option */
 	bool timestamps;
 	bool sack;
+	bool ecn;
 };
 
 struct bed {
@@ -92,6 +95,7 @@ struct bed {
 	uint32_t seq;    /* the peer's next */
 	uint32_t ack;    /* what the peer acknowledges */
 	uint16_t window; /* as the peer writes it */
+	uint8_t ecn;     /* in the IP headers around the peer's segments */
 	bool timestamps; /* the peer's segments have them */
 	uint32_t ts_value;
 	uint32_t ts_echo;

@@ -45,6 +45,7 @@ void peer_send_raw(struct bed *bed, const uint8_t *tcp, size_t length)
 		.dst = bed->flow.local.address,
 		.ifindex = 2,
 		.mtu = bed->mtu,
+		.tos = bed->ecn,
 		.ttl = 64,
 		.tcp = exact,
 		.tcp_length = length,
@@ -193,11 +194,11 @@ void peer_syn(struct bed *bed)
 	struct segment seg;
 
 	bed->seq = PEER_ISS;
-	seg = peer_segment(bed, SYN);
+	seg = peer_segment(bed, bed->offer.ecn ? SYN | ECE | CWR : SYN);
 	put_offer(bed, &seg);
 	peer_send(bed, &seg);
 	bed->seq++;
-	learn(bed, expect(bed, SYNACK, 0, 1, 0));
+	learn(bed, expect(bed, bed->offer.ecn && bed->config.ecn ? SYNACK | ECE : SYNACK, 0, 1, 0));
 }
 
 void establish(struct bed *bed)
@@ -225,7 +226,7 @@ uint64_t call_peer(struct bed *bed)
 	assert_null(error);
 	assert_true(id != 0);
 	bed_settle(bed);
-	learn(bed, expect(bed, SYN, 0, 0, 0));
+	learn(bed, expect(bed, bed->config.ecn ? SYN | ECE | CWR : SYN, 0, 0, 0));
 	return id;
 }
 
@@ -234,7 +235,7 @@ void establish_by_call(struct bed *bed)
 	struct segment seg;
 
 	(void)call_peer(bed);
-	seg = peer_segment(bed, SYNACK);
+	seg = peer_segment(bed, bed->offer.ecn ? SYNACK | ECE : SYNACK);
 	put_offer(bed, &seg);
 	peer_send(bed, &seg);
 	bed->seq++;

@@ -107,6 +107,7 @@ static const struct bad {
          "FILE:1: keepalive: must be a time such as 30s, 5m or 2h, or off, is \"1d\""},
 	{"user-timeout-option = yes",
          "FILE:1: user-timeout-option: must be one of off, on, is \"yes\""},
+	{"ecn = 1", "FILE:1: ecn: must be one of off, on, is \"1\""},
 	{"stalled-memory = 63k", "FILE:1: stalled-memory: must be between 64k and 2048m, is 63k"},
 	{"stalled-memory = 1t",
          "FILE:1: stalled-memory: must be a number of bytes such as 65536, 64k or 1m, is \"1t\""},
@@ -189,6 +190,7 @@ static void every_key_has_a_default_that_works(void **state)
 	assert_int_equal(config.user_timeout_option, 0);
 	assert_int_equal(config.stalled_memory, 64 << 20);
 	assert_int_equal(config.congestion, CONGESTION_RENO);
+	assert_int_equal(config.ecn, 1);
 	assert_int_equal(config.receive_buffer, 256 << 10);
 	assert_int_equal(config.login.count, 4);
 	assert_int_equal(config.login.size, sizeof("login\0-p\0-h\0%h"));
@@ -241,7 +243,7 @@ static void what_is_printed_reads_back_as_the_same(void **state)
 	           "busy-message = \"say \\\"no\\\" for \\$5 \\\\ ${} # // 'x'\"\n"
 	           "min-spare-workers = 1\nmax-spare-workers = 1\n"
 	           "login = {\"/bin/sh\", \"-c\", \"echo \\\"hi\\\"; tty\", \"\"}\n"
-	           "keepalive = off\nuser-timeout = 90\nuser-timeout-option = on\n"
+	           "keepalive = off\necn = off\nuser-timeout = 90\nuser-timeout-option = on\n"
 	           "stalled-memory = 100m\ncall-timeout = 61s\nmsl = 1\n"
 	           "quiet-time = 90s\ndscp = 46\nttl = 255\n"
 	           "send-buffer = 4096\nreceive-buffer = 64M\n"

@@ -177,9 +177,44 @@ static void a_loss_ends_the_caution_after_a_timeout(void **state)
 	(void)state;
 	congestion_ops(&cc)->on_timeout(&cc, 16 * MSS, true, 0);
 	congestion_ops(&cc)->on_loss(&cc, 16 * MSS, 0);
+	assert_int_equal(cc.cwnd, MSS); /* a loss makes it no larger */
 	cc.ssthresh = CONGESTION_SSTHRESH_INFINITE;
 	ack(&cc, 10 * MSS);
-	assert_int_equal(cc.cwnd, 10 * MSS);
+	assert_int_equal(cc.cwnd, 3 * MSS);
+}
+
+static void a_reduction_that_was_wrong_is_taken_back(void **state)
+{
+	struct congestion cc = reno(20 * MSS, 18 * MSS);
+
+	(void)state;
+	congestion_ops(&cc)->on_loss(&cc, 16 * MSS, 0);
+	congestion_ops(&cc)->on_undo(&cc, 0);
+	assert_int_equal(cc.cwnd, 20 * MSS);
+	assert_int_equal(cc.ssthresh, 18 * MSS);
+	congestion_ops(&cc)->on_timeout(&cc, 16 * MSS, true, 0);
+	congestion_ops(&cc)->on_timeout(&cc, MSS, false, 0);
+	congestion_ops(&cc)->on_undo(&cc, 0);
+	assert_int_equal(cc.cwnd, 20 * MSS);
+	assert_int_equal(cc.ssthresh, 18 * MSS);
+	cc.cwnd = 4 * MSS; /* once */
+	congestion_ops(&cc)->on_undo(&cc, 0);
+	assert_int_equal(cc.cwnd, 4 * MSS);
+}
+
+static void a_mark_halves_like_a_loss_and_is_not_taken_back(void **state)
+{
+	struct congestion cc = reno(20 * MSS, CONGESTION_SSTHRESH_INFINITE);
+	const struct congestion_ack echo = {.acked_bytes = MSS, .cwnd_limited = true, .ece = true};
+
+	(void)state;
+	congestion_ops(&cc)->on_ecn(&cc, 16 * MSS, 0);
+	assert_int_equal(cc.cwnd, 8 * MSS);
+	congestion_ops(&cc)->on_undo(&cc, 0);
+	assert_int_equal(cc.cwnd, 8 * MSS);
+	cc.ssthresh = CONGESTION_SSTHRESH_INFINITE;
+	congestion_ops(&cc)->on_ack(&cc, &echo);
+	assert_int_equal(cc.cwnd, 8 * MSS);
 }
 
 static void an_mss_of_zero_still_sends(void **state)
@@ -252,6 +287,8 @@ int main(void)
 		cmocka_unit_test(a_timeout_leaves_one_segment_and_halves_only_once),
 		cmocka_unit_test(slow_start_after_a_timeout_grows_by_one_segment_an_ack),
 		cmocka_unit_test(a_loss_ends_the_caution_after_a_timeout),
+		cmocka_unit_test(a_reduction_that_was_wrong_is_taken_back),
+		cmocka_unit_test(a_mark_halves_like_a_loss_and_is_not_taken_back),
 		cmocka_unit_test(an_mss_of_zero_still_sends),
 		cmocka_unit_test(idleness_brings_back_the_initial_window_at_most),
 		cmocka_unit_test(any_events_keep_the_window_between_a_segment_and_a_gibibyte),
