@@ -45,10 +45,8 @@ static const char *syn_cookies_choice(uint32_t index)
 static const char *congestion_choice(uint32_t index)
 {
 	const struct congestion congestion = {.algorithm = index};
-	const char *name = congestion_ops(&congestion)->name;
 
-	/* one that is not there gives Reno's */
-	return congestion_find(name) == (int)index ? name : NULL;
+	return index < CONGESTION_ALGORITHMS ? congestion_ops(&congestion)->name : NULL;
 }
 
 static const char *log_level_choice(uint32_t index)

@@ -18,7 +18,7 @@ static const struct congestion_ops *const algorithms[CONGESTION_ALGORITHMS] = {
 const struct congestion_ops *congestion_ops(const struct congestion *cc)
 {
 	/* The number comes from the connection table, which may be damaged. */
-	if (cc->algorithm < CONGESTION_ALGORITHMS && algorithms[cc->algorithm] != NULL)
+	if (cc->algorithm < CONGESTION_ALGORITHMS)
 		return algorithms[cc->algorithm];
 	return &congestion_reno;
 }
@@ -26,7 +26,7 @@ const struct congestion_ops *congestion_ops(const struct congestion *cc)
 int congestion_find(const char *name)
 {
 	for (int i = 0; i < CONGESTION_ALGORITHMS; i++) {
-		if (algorithms[i] != NULL && strcmp(algorithms[i]->name, name) == 0)
+		if (strcmp(algorithms[i]->name, name) == 0)
 			return i;
 	}
 	return -1;
