@@ -1,7 +1,7 @@
 # What every end-to-end test is built on; a test file begins with `load lib`.
 # README.md in this folder says what there is. The parts: lib/network.bash (the
 # namespaces), lib/daemon.bash (calmd and calmctl), lib/observe.bash (packets and
-# processes), lib/clients.bash (who connects).
+# processes), lib/clients.bash (who connects), lib/transfer.bash (many bytes).
 # shellcheck shell=bash source-path=SCRIPTDIR
 
 bats_require_minimum_version 1.5.0
@@ -90,6 +90,7 @@ stop_all_background() {
 . "$E2E/lib/daemon.bash"
 . "$E2E/lib/observe.bash"
 . "$E2E/lib/clients.bash"
+. "$E2E/lib/transfer.bash"
 
 # What most files want; one that wants something else defines its own after `load lib`.
 

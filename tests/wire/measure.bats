@@ -30,6 +30,20 @@ setup_file() {
 		.bytes >= 1e6 and .wire.a_to_b.lost > 0] | length > 0 and all' "$RESULT"
 }
 
+@test "two sessions share a line, and one shares it with the kernel's TCP" {
+	local seconds=60
+	[ -n "${CALMD_LONG:-}" ] || seconds=8
+	"$WIRE/fairness" --seconds $seconds --json "$BATS_TEST_TMPDIR/shares" 3>&- 4>&- |
+		sed 's/^/# /' >&3
+	if [ -n "${CALMD_LONG:-}" ]; then
+		jq -e 'length == 2 and all(.met)' "$BATS_TEST_TMPDIR/shares"
+	else
+		# So short a time is not for shares: nobody starves, and the line is used.
+		jq -e 'length == 2 and all(.shares | min > 0.05)' "$BATS_TEST_TMPDIR/shares"
+		jq -e 'all(.bytes * 8 / .seconds > 20e6)' "$BATS_TEST_TMPDIR/shares"
+	fi
+}
+
 @test "with its default calmd takes no longer than the kernel's better one, in every cell" {
 	[ -n "${CALMD_LONG:-}" ] || skip "make check-long measures the whole table"
 	jq '.cells[] | select(.met != true) | {rtt_ms, loss_percent, seconds}' "$RESULT"
