@@ -42,9 +42,16 @@ uint32_t recovery_pipe(const struct stack *s, uint32_t slot)
 	                                c->snd_mss);
 
 	if (!(c->flags & CONN_SACK)) {
-		/* each duplicate ACK says that one segment has left the network */
+		/*
+		 * Each duplicate ACK says that one segment has left the network: no more of
+		 * them than were out when recovery began, whatever a peer makes up (RFC 5681,
+		 * 3.2, the note on bogus duplicates).
+		 */
 		uint64_t gone = (uint64_t)c->dup_acks * c->snd_mss;
+		uint32_t most = c->recover - c->snd_una;
 
+		if (c->recovery == RECOVERY_FAST && gone > most)
+			gone = most;
 		pipe = gone < pipe ? pipe - (uint32_t)gone : 0;
 	}
 	return pipe;
