@@ -158,7 +158,7 @@ struct conn {
 
 /*
  * A SYN has come and been answered: SYN-RECEIVED, passive. An entry of RFC 4987's SYN
- * cache (section 3.4), so no more than the handshake needs: strangers fill these. Its
+ * cache (section 3.5), so no more than the handshake needs: strangers fill these. Its
  * history is created_us, its timestamp offset a hash of the flow.
  */
 struct half_open {

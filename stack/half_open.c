@@ -1,6 +1,6 @@
 /*
  * Half-open connections: the SYN-RECEIVED state of passive opens (RFC 9293, 3.10.7.4),
- * kept in small entries (RFC 4987, 3.4) until the third segment of the handshake makes a
+ * kept in small entries (RFC 4987, 3.5) until the third segment of the handshake makes a
  * connection.
  *
  * The list of entries is bounded. When it is full SYNs are answered with cookies (cookie.c),

@@ -78,6 +78,19 @@ static void rfc_4987_a_cookie_keeps_nothing(void **state)
 	free(before);
 }
 
+/* What strangers can make us keep: a tenth of a connection, and no more than is named here. */
+static void rfc_4987_a_half_open_entry_is_small(void **state)
+{
+	struct stack_config config = bed_config();
+	size_t bytes;
+
+	(void)state;
+	config.half_open = 1000;
+	bytes = stack_table_bytes(&config);
+	config.half_open = 2000;
+	assert_in_range((stack_table_bytes(&config) - bytes) / 1000, 1, 112);
+}
+
 static void off_gives_no_cookies_and_takes_none(void **state)
 {
 	struct stack_config config = bed_config();
@@ -638,6 +651,7 @@ int main(void)
 		with_bed(rfc_4987_when_the_half_open_entries_run_out_a_syn_gets_a_cookie),
 		with_bed_v6(rfc_4987_when_the_half_open_entries_run_out_a_syn_gets_a_cookie),
 		with_always(rfc_4987_a_cookie_keeps_nothing),
+		cmocka_unit_test(rfc_4987_a_half_open_entry_is_small),
 		cmocka_unit_test(off_gives_no_cookies_and_takes_none),
 		with_always(cookies_are_looked_for_only_when_some_are_out),
 		with_always(a_pair_in_time_wait_is_opened_again_with_an_entry),
