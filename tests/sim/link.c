@@ -182,6 +182,8 @@ static void fly(struct link *link, const struct packet_out *out, unsigned to, ui
 		packet->at_us += random_next(link->random) % config->jitter_us;
 	if (chance(link, config->late))
 		packet->at_us += 9 * config->delay_us;
+	if (chance(link, config->mangle))
+		packet->tos = (uint8_t)random_below(link->random, 4);
 	strip_options(link, packet);
 	if (chance(link, config->corrupt))
 		packet->tcp[random_below(link->random, (uint32_t)packet->length)] ^=

@@ -26,6 +26,7 @@ struct link_config {
 	uint32_t late; /* that many take ten times as long */
 	uint32_t duplicate;
 	uint32_t corrupt;
+	uint32_t mangle; /* that many arrive with whatever mark (RFC 3168) */
 	unsigned strip;
 	uint64_t rate;    /* of the bottleneck, bytes a second each way; 0: none */
 	uint32_t queue;   /* bytes that may wait before it */

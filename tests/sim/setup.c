@@ -45,6 +45,7 @@ static void draw_link(struct random *random, struct link_config *link, bool v6, 
 		.duplicate = pick(random, rare, 5),
 		.corrupt = pick(random, rare, 5),
 		.strip = strips[random_below(random, 9)],
+		.mangle = pick(random, rare, 5),
 	};
 	link->jitter_us = random_below(random, 3) ? 0 : link->delay_us / 2;
 	draw_bottleneck(random, link, mtu);
@@ -63,6 +64,7 @@ static struct stack_config draw_config(struct random *random)
 		.receive_buffer = pick(random, sizes, 4),
 		.busy = STACK_BUSY_DROP,
 		.congestion = random_below(random, CONGESTION_ALGORITHMS),
+		.ecn = random_below(random, 2),
 		.msl_us = 30000000,
 		.keepalive_us = 120000000,
 		.call_timeout_us = 600000000,
