@@ -82,6 +82,16 @@ uint32_t congestion_fraction(const struct congestion *cc, uint32_t flight, uint3
 	return bytes > 2 * cc->mss ? bytes : 2 * cc->mss;
 }
 
+void congestion_marked(struct congestion *cc, uint32_t flight, uint32_t num, uint32_t den)
+{
+	uint32_t cwnd = (uint32_t)((uint64_t)flight * num / den);
+
+	if (cwnd < cc->mss)
+		cwnd = cc->mss;
+	if (cwnd < cc->cwnd)
+		cc->cwnd = cwnd;
+}
+
 void congestion_restore(struct congestion *cc, uint32_t cwnd, uint32_t ssthresh)
 {
 	if (cwnd > CONGESTION_CWND_MAX)

@@ -134,6 +134,12 @@ uint32_t congestion_slow_start(struct congestion *cc, uint32_t bytes);
 uint32_t congestion_fraction(const struct congestion *cc, uint32_t flight, uint32_t num,
                              uint32_t den);
 
+/*
+ * NUM / DEN of FLIGHT bytes at most, for a mark: down to one segment, so that marks that
+ * go on are heeded (RFC 3168, section 6.1.2; RFC 9438, section 4.6).
+ */
+void congestion_marked(struct congestion *cc, uint32_t flight, uint32_t num, uint32_t den);
+
 /* A reduction was wrong: back to these windows; a cwnd that is larger stays (RFC 4015, section 4). */
 void congestion_restore(struct congestion *cc, uint32_t cwnd, uint32_t ssthresh);
 

@@ -296,6 +296,7 @@ static void cubic_on_loss(struct congestion *cc, uint32_t flight, uint64_t now_u
 static void cubic_on_ecn(struct congestion *cc, uint32_t flight, uint64_t now_us)
 {
 	cubic_on_loss(cc, flight, now_us);
+	congestion_marked(cc, flight, BETA_NUM, BETA_DEN);
 	cubic_of(cc)->undo_valid = 0; /* a mark is no mistake */
 }
 

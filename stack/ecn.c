@@ -15,7 +15,7 @@
  * for its flags), and then we send no marks, but heed them.
  *
  * Whatever a path does to the marks does no harm: without them it is TCP as ever, and
- * with CE on everything cwnd is two segments.
+ * with CE on everything cwnd is one segment.
  */
 #include "engine.h"
 

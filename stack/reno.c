@@ -115,6 +115,7 @@ static void reno_on_loss(struct congestion *cc, uint32_t flight, uint64_t now_us
 static void reno_on_ecn(struct congestion *cc, uint32_t flight, uint64_t now_us)
 {
 	reno_on_loss(cc, flight, now_us);
+	congestion_marked(cc, flight, 1, 2);
 	reno_of(cc)->undo_valid = 0;
 }
 

@@ -302,6 +302,10 @@ static void a_mark_reduces_like_a_loss_and_is_not_taken_back(void **state)
 	congestion_ops(&path.cc)->on_undo(&path.cc, path.now_us);
 	assert_int_equal(path.cc.cwnd, 700 * MSS);
 	follow(&path, 1000, 1000, 10);
+	for (int i = 0; i < 40; i++)
+		congestion_ops(&path.cc)->on_ecn(&path.cc, path.cc.cwnd, path.now_us);
+	assert_int_equal(path.cc.cwnd, MSS);
+	assert_int_equal(path.cc.ssthresh, 2 * MSS);
 }
 
 /* ---- section 5.8 ---- */
