@@ -202,6 +202,8 @@ void emit_reset(struct stack *s, uint32_t slot)
 		.flags = TCP_RST | TCP_ACK,
 	};
 
+	if (c->flags & CONN_TIMESTAMPS) /* RFC 7323, 3.2 */
+		emit_timestamps(&seg, timestamp_now(c->ts_offset, s->event.now_us), c->ts_recent);
 	if (emit_room(s, 0))
 		emit_packet(s, &c->identity.flow, c->identity.ifindex, &seg);
 }
@@ -244,6 +246,11 @@ void emit_half_open_reset(struct stack *s, const struct half_open *half)
 		.flags = TCP_RST | TCP_ACK,
 	};
 
+	if (half->flags & CONN_TIMESTAMPS)
+		emit_timestamps(
+			&seg,
+			timestamp_now(timestamp_offset(s, &half->identity.flow), s->event.now_us),
+			half->ts_recent);
 	if (emit_room(s, 0))
 		emit_packet(s, &half->identity.flow, half->identity.ifindex, &seg);
 }
