@@ -3,7 +3,7 @@
 
 #include "tests/unit/random.h"
 
-#include "stack/table.h"
+#include "stack/engine.h"
 
 /* What a master page says to the worker, in the order in which event.c writes it. */
 #define PAGE_FIELDS 6u
@@ -31,7 +31,7 @@ static struct {
 
 const char *crash_stage_name(enum crash_stage stage)
 {
-	static const char *const names[] = {"begun",     "touched", "done",     "committed",
+	static const char *const names[] = {"begun",     "touched", "changed",  "done", "committed",
 	                                    "published", "told",    "returned", "sent"};
 
 	return stage < CRASH_STAGES ? names[stage] : "?";
@@ -220,6 +220,17 @@ void __real_table_touch(struct table *table, const void *object, size_t length);
 void __real_table_commit(struct table *table);
 void __wrap_table_begin(struct table *table);
 void __wrap_table_touch(struct table *table, const void *object, size_t length);
+/* Changes are made between the calls of this one: it stands at their beginning everywhere. */
+struct conn *__real_event_conn(struct stack *stack, uint32_t slot);
+struct conn *__wrap_event_conn(struct stack *stack, uint32_t slot);
+
+struct conn *__wrap_event_conn(struct stack *stack, uint32_t slot)
+{
+	if (crash.subject != NULL && due(CRASH_CHANGED))
+		die();
+	return __real_event_conn(stack, slot);
+}
+
 void __wrap_table_commit(struct table *table);
 
 void __wrap_table_begin(struct table *table)

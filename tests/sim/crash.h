@@ -1,13 +1,14 @@
 /*
  * An engine that dies at a chosen instant, and what every commit is checked for.
  *
- * Theory of operation. The test programs are linked with `--wrap` for the three
- * functions of table.h that begin and end an event and save what it changes, so the
+ * Theory of operation. The test programs are linked with `--wrap` for the
+ * functions that begin and end an event and save what it changes, so the
  * engine itself knows nothing of this and pays nothing for it. Each engine call runs
  * inside crash_call(). On the way it passes *crash points*, counted one by one:
  *
  *   begun      `busy` is set, nothing has been touched
- *   touched    amid the changes: an object has just been saved for undo
+ *   touched    an object has just been saved for undo
+ *   changed    amid the changes, where the engine asks for a connection to change
  *   done       all changes are made, `busy` is still set
  *   committed  `busy` is cleared, nothing has been said
  *   published  between two stores to the master pages of rings
@@ -33,6 +34,7 @@
 enum crash_stage {
 	CRASH_BEGUN,
 	CRASH_TOUCHED,
+	CRASH_CHANGED,
 	CRASH_DONE,
 	CRASH_COMMITTED,
 	CRASH_PUBLISHED,

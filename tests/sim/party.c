@@ -125,6 +125,7 @@ struct work {
 	const struct packet_in *packet;
 	const struct icmp_error *error;
 	uint32_t mtu;
+	uint64_t id;
 };
 
 static void party_take_over(struct party *p);
@@ -203,7 +204,7 @@ static void do_attach(void *arg)
 	assert_int_equal(worker_conn_id(&work->session->worker), work->session->id);
 }
 
-/* The session of the connection that waits; NULL: of a stranger's, which must wait for ever. */
+/* The session of the connection that waits; NULL: it is not one of ours. */
 static struct session *waiting_session(struct party *p, struct conn_handle handle)
 {
 	const struct flow *flow = stack_flow(p->stack, handle);
@@ -214,6 +215,27 @@ static struct session *waiting_session(struct party *p, struct conn_handle handl
 	if (p->foreign)
 		session = session_by_id(p, 0);
 	return session != NULL && !session->attached ? session : NULL;
+}
+
+static void do_abort(void *arg)
+{
+	const struct work *work = arg;
+
+	(void)stack_abort(work->party->stack, work->id, *work->party->now_us);
+}
+
+/*
+ * A cookie is good for a while: late copies of the client's segments bring a connection
+ * that was over once more. Nobody is there to serve it.
+ */
+static bool party_refuse(struct party *p, struct conn_handle handle)
+{
+	if (p->foreign)
+		return false;
+	assert_true(p->config.syn_cookies != STACK_COOKIES_OFF);
+	p->ghosts++;
+	(void)party_do(p, do_abort, (struct work){.id = handle.id});
+	return true;
 }
 
 /* Gives the connection that waits its worker, when the time has come. */
@@ -233,10 +255,8 @@ static bool party_accept(struct party *p)
 		return false;
 	session = waiting_session(p, handle);
 	p->attach_us = UINT64_MAX;
-	if (session == NULL) {
-		assert_true(p->foreign);
-		return false;
-	}
+	if (session == NULL)
+		return party_refuse(p, handle);
 	session->handle = handle;
 	session->id = handle.id;
 	session_attach(p, session);

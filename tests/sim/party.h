@@ -80,6 +80,7 @@ struct party {
 	uint64_t attach_us;
 	uint64_t *now_us;
 	uint64_t deaths;
+	uint64_t ghosts; /* connections that came a second time */
 	struct session session[PARTY_SESSIONS];
 	unsigned sessions;
 	/* Takes each packet that the engine sends. */

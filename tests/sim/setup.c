@@ -63,8 +63,10 @@ static struct stack_config draw_config(struct random *random)
 		.time_wait = PARTY_SESSIONS,
 		.receive_buffer = pick(random, sizes, 4),
 		.busy = STACK_BUSY_DROP,
+		.syn_cookies = (enum stack_syn_cookies)random_below(random, 3),
 		.congestion = random_below(random, CONGESTION_ALGORITHMS),
 		.ecn = random_below(random, 2),
+		.user_timeout_option = random_below(random, 4) == 0,
 		.msl_us = 30000000,
 		.keepalive_us = 120000000,
 		.call_timeout_us = 600000000,
@@ -102,6 +104,21 @@ static void draw_plan(struct random *random, struct session_plan *plan, uint32_t
 		plan->answers = false;
 }
 
+/*
+ * A cookie that is overtaken by the data behind it, or whose segment is lost with the
+ * first data, brings a reset, as it must. And who has closed gives up in two minutes,
+ * which a network that is very bad, or goes away again and again, can use up.
+ */
+static bool draws_resets(const struct sim_setup *setup)
+{
+	const struct link_config *link = &setup->link;
+	bool shaky = link->loss + link->late + link->corrupt + link->duplicate > 0 ||
+	             link->jitter_us > 0 || link->rate > 0 || link->mtu > 0;
+
+	return setup->darkness > 0 || link->loss >= 100 ||
+	       (setup->config[1].syn_cookies != STACK_COOKIES_OFF && shaky);
+}
+
 void sim_setup_random(struct sim_setup *setup, uint64_t seed)
 {
 	static const uint32_t mtus[] = {576, 1280, 1500, 9000};
@@ -131,4 +148,5 @@ void sim_setup_random(struct sim_setup *setup, uint64_t seed)
 		setup->strangers = 5 + random_below(&random, 50);
 	setup->verify = 20;
 	setup->unreliable = setup->link.loss >= 50 || setup->darkness > 0;
+	setup->resets = draws_resets(setup);
 }

@@ -25,6 +25,7 @@ struct sim_setup {
 	uint32_t strangers; /* somebody off the path sends something at one event in so many */
 	uint32_t verify;    /* one event in so many has its undo record verified */
 	bool unreliable;    /* the network may be too bad for a connection */
+	bool resets;        /* a connection may be reset for a good reason */
 };
 
 struct sim_result {
@@ -37,7 +38,8 @@ struct sim_result {
 	uint64_t deaths;
 	uint64_t points; /* crash points passed */
 	uint64_t attacks;
-	uint64_t resets;   /* RSTs that the two said to each other */
+	uint64_t ghosts;   /* connections that a SYN cookie brought twice */
+	uint64_t resets;   /* RSTs between the two while there was something to reset */
 	uint64_t bad_acks; /* ACKs of what was never sent */
 };
 

@@ -15,7 +15,6 @@ static void hear_syn(struct tap_side *side, const struct segment *seg)
 	*side = (struct tap_side){
 		.key = side->key,
 		.total = side->total,
-		.resets = side->resets,
 		.segments = side->segments,
 		.syn = true,
 		.iss = seg->seq,
@@ -85,10 +84,8 @@ const char *tap_hear(struct tap *tap, unsigned number, const struct packet_out *
 	seg.data = packet->data;
 	seg.data_length = packet->data_length;
 	side->segments++;
-	if (seg.flags & TCP_RST) {
-		side->resets++;
+	if (seg.flags & TCP_RST)
 		return NULL;
-	}
 	if (seg.flags & TCP_SYN)
 		hear_syn(side, &seg);
 	if (!side->syn)

@@ -27,7 +27,6 @@ struct tap_side {
 	uint32_t edge; /* the farthest it has offered */
 	uint32_t fin_seq;
 	uint32_t stamp;
-	uint64_t resets; /* RSTs that it has sent */
 	uint64_t segments;
 };
 

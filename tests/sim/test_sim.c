@@ -3,6 +3,8 @@
  * from $CALMD_SEED on, each of which it prints when it fails; CALMD_SIM_SEEDS=1 with
  * the printed CALMD_SEED runs that one again.
  */
+#include <malloc.h>
+
 #include "tests/sim/sim.h"
 
 static uint64_t running;
@@ -71,6 +73,9 @@ int main(void)
 	                                  say_seed),
 	};
 
+	/* engines come and go by the thousand: their memory stays with the process */
+	mallopt(M_MMAP_THRESHOLD, 1 << 30);
+	mallopt(M_TRIM_THRESHOLD, 1 << 30);
 	atexit(say_seed_at_exit);
 	return cmocka_run_group_tests_name("simulator", tests, NULL, NULL);
 }
