@@ -68,11 +68,10 @@ void ecn_acked(struct stack *s, uint32_t slot, const struct segment *seg, uint32
 	struct conn *c = event_conn(s, slot);
 	struct congestion *cc = &c->congestion;
 
-	/* what was sent before the last reduction says nothing about it */
+	/* what was sent before the last reduction, for a loss too, says nothing about it */
 	if ((c->flags & CONN_ECN_REDUCED) && seq_gt(c->snd_una, c->ecn_seq))
 		c->flags &= ~CONN_ECN_REDUCED;
-	if (!ecn_echoed(c, seg) || seg->ack != c->snd_una || (c->flags & CONN_ECN_REDUCED) ||
-	    c->recovery != RECOVERY_OPEN)
+	if (!ecn_echoed(c, seg) || (c->flags & CONN_ECN_REDUCED))
 		return;
 	if (flight > cc->cwnd)
 		flight = cc->cwnd;
