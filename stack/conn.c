@@ -265,6 +265,7 @@ void conn_private_reset(struct conn_private *p)
 {
 	bool dirty = p->dirty;
 
+	sent_release(&p->recovery.sent);
 	*p = (struct conn_private){0};
 	p->dirty = dirty;
 }

@@ -11,6 +11,7 @@
 
 #include "address.h"
 #include "congestion.h"
+#include "rate.h"
 #include "reassembly.h"
 #include "rtt.h"
 #include "state.h"
@@ -40,6 +41,8 @@ struct conn_identity {
 /* The timers of a connection (RFC 9293, 3.8). */
 enum conn_timer {
 	CONN_TIMER_USER,       /* RFC 9293, 3.8.3; RFC 5482: before what would be sent again */
+	CONN_TIMER_REORDER,    /* RACK: what waits for the reordering window is lost then */
+	CONN_TIMER_PROBE,      /* tail loss probe; before the time-out when both are due */
 	CONN_TIMER_RETRANSMIT, /* RFC 6298; SYNs and FINs too */
 	CONN_TIMER_PERSIST,    /* zero-window probes */
 	CONN_TIMER_DELAYED_ACK,
@@ -65,7 +68,6 @@ enum conn_timer {
 #define CONN_ACK_DELAYED  0x1000u  /* an ACK is owed, later will do */
 #define CONN_URGENT_OUT   0x2000u  /* snd_up is valid and not yet acknowledged */
 #define CONN_URGENT_IN    0x4000u  /* rcv_up is valid */
-#define CONN_RTT_TIMING   0x8000u  /* rtt_seq is being timed */
 #define CONN_COUNTED      0x10000u /* counted for its source */
 #define CONN_UTO_OWED     0x20000u /* the user timeout option must be sent (again) */
 #define CONN_SYN_OWED     0x40000u /* SYN or SYN-ACK must be sent (again) */
@@ -76,7 +78,7 @@ enum conn_timer {
 #define CONN_CWR          0x800000u  /* cwnd was reduced: told in the next new data */
 #define CONN_ECN_REDUCED  0x1000000u /* ecn_seq is valid */
 
-/* Loss recovery (RFC 5681, 6582, 6675), see recovery.c. */
+/* Loss recovery, see recovery.c. */
 enum recovery_phase {
 	RECOVERY_OPEN,    /* nothing known to be lost */
 	RECOVERY_FAST,    /* fast recovery, until snd_una reaches recover */
@@ -127,16 +129,14 @@ struct conn {
 
 	/* round trip */
 	struct rtt rtt;
-	uint32_t rtt_seq; /* the ACK that covers this ends the measurement */
 	uint32_t ecn_seq; /* snd_nxt when cwnd was last reduced */
-	uint64_t rtt_start_us;
+	uint32_t reserved2;
 
 	/* loss recovery and congestion control */
 	struct congestion congestion;
-	uint32_t recovery;   /* enum recovery_phase */
-	uint32_t recover;    /* snd_nxt when recovery began */
-	uint32_t high_rxt;   /* holes below this have been sent again */
-	uint32_t lost_below; /* all that is not covered below this counts as lost */
+	struct rate rate;
+	uint32_t recovery; /* enum recovery_phase */
+	uint32_t recover;  /* snd_nxt when recovery began */
 	uint32_t dup_acks;
 	uint32_t retransmits; /* of snd_una in a row, by the timer */
 	uint32_t probes;      /* keepalive probes without an answer */

@@ -112,6 +112,8 @@ void stack_destroy(struct stack *s)
 	free(s->orphans.link);
 	free(s->accept_queue.slot);
 	free(s->dirty.slot);
+	for (uint32_t slot = 0; s->private_data != NULL && slot < s->shape.conns; slot++)
+		sent_release(&s->private_data[slot].recovery.sent);
 	free(s->private_data);
 	if (s->sources)
 		source_destroy(s->sources);

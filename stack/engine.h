@@ -17,7 +17,7 @@
 
 #include "conn.h"
 #include "lookup.h"
-#include "scoreboard.h"
+#include "recovery.h"
 #include "segment.h"
 #include "seq.h"
 #include "slots.h"
@@ -86,7 +86,8 @@ struct pacing {
 /* What the engine keeps of a connection beside its entry. */
 struct conn_private {
 	struct ring ring; /* ring.master NULL: none attached */
-	struct scoreboard scoreboard;
+	struct recovery recovery;
+	struct seq_range dsack; /* to be told to the peer as received twice; empty: nothing */
 	struct pacing pacing;
 	bool dirty; /* in the list of those that may have something to send */
 	uint32_t reset_reason;
@@ -156,6 +157,10 @@ struct conn_identity *slot_identity(const struct stack *stack, uint32_t slot);
 static inline struct conn_private *slot_private(const struct stack *stack, uint32_t slot)
 {
 	return &stack->private_data[slot];
+}
+static inline struct recovery *slot_recovery(const struct stack *stack, uint32_t slot)
+{
+	return &stack->private_data[slot].recovery;
 }
 /* The slot of the entry with this id, of any kind; LOOKUP_NONE. O(entries): for people's requests. */
 uint32_t slot_by_id(const struct stack *stack, uint64_t id);
@@ -354,20 +359,6 @@ void ecn_acked(struct stack *stack, uint32_t slot, const struct segment *seg, ui
 void ecn_reduced(struct conn *c);
 /* New data goes out: marks it. In an event. */
 void ecn_mark(struct conn *c, struct segment *seg);
-
-/* recovery.c: what is lost and what an ACK means for it */
-
-void recovery_init(struct conn *c);
-/* An acceptable ACK that covers ACKED new bytes of sequence space (0: none); DUPLICATE by RFC 5681. */
-void recovery_ack(struct stack *stack, uint32_t slot, const struct segment *seg, uint32_t acked,
-                  bool duplicate, uint32_t flight_before);
-void recovery_timeout(struct stack *stack, uint32_t slot);
-/* Bytes thought to be in the network. */
-uint32_t recovery_pipe(const struct stack *stack, uint32_t slot);
-/* The next range to send again, at most a segment; false when there is none. */
-bool recovery_next(const struct stack *stack, uint32_t slot, struct seq_range *range);
-/* Everything in flight must be sent again, soon (path MTU, an opened window). */
-void recovery_resend_all(struct stack *stack, uint32_t slot);
 
 /* output.c: what to send now */
 

@@ -74,7 +74,7 @@ static void info_conn(const struct stack *s, struct conn_info *info, uint32_t sl
 	info->congestion = congestion_ops(&c->congestion)->name;
 	info->pacing_rate = c->congestion.pacing_rate;
 	info->in_recovery = c->recovery != RECOVERY_OPEN;
-	info->sacked_bytes = scoreboard_bytes(&slot_private(s, slot)->scoreboard);
+	info->sacked_bytes = slot_recovery(s, slot)->sent.sacked;
 	info->out_of_order_ranges = s->table.reassembly[slot].count;
 	info->srtt_us = c->rtt.srtt_us;
 	info->rttvar_us = c->rtt.rttvar_us;

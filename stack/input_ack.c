@@ -1,7 +1,7 @@
 /*
  * RFC 9293, 3.10.7.4, fifth step: the ACK field. What it covers, the send window,
- * round-trip samples, and the moves that an ACK of our SYN or FIN makes. What is
- * lost is recovery.c's.
+ * and the moves that an ACK of our SYN or FIN makes. Round trips, and what is lost,
+ * are recovery.c's.
  */
 #include "engine.h"
 
@@ -52,36 +52,10 @@ static bool ack_take_window(struct conn *c, const struct segment *seg)
 	return window != before;
 }
 
-/*
- * One timed segment gives microseconds (Karn: not when it was sent again); after
- * retransmissions the timestamp echo is unambiguous (RFC 7323, section 4).
- */
-static void ack_sample_rtt(struct stack *s, struct conn *c, const struct segment *seg)
+/* snd_una moves to ACK, and the stream with it. */
+static void ack_advance(struct conn *c, uint32_t ack)
 {
-	uint64_t now = s->event.now_us;
-
-	if ((c->flags & CONN_RTT_TIMING) && seq_geq(seg->ack, c->rtt_seq)) {
-		c->flags &= ~CONN_RTT_TIMING;
-		rtt_sample(&c->rtt, now > c->rtt_start_us ? now - c->rtt_start_us : 1);
-	} else if ((c->retransmits > 0 || c->recovery != RECOVERY_OPEN) &&
-	           (c->flags & CONN_TIMESTAMPS) && seg->has_timestamps && seg->ts_echo != 0) {
-		uint32_t ms = timestamp_now(c->ts_offset, now) - seg->ts_echo;
-		uint64_t since_sent = now - c->last_data_us;
-
-		/*
-		 * After several retransmissions an older echo mostly means that ACKs
-		 * were lost, too, and would raise the time-out for minutes.
-		 */
-		if (ms < RTO_MAX_US / 1000 && (c->retransmits < 2 || ms <= since_sent / 1000 + 1))
-			rtt_sample(&c->rtt, (uint64_t)ms * 1000 + 500);
-	}
-}
-
-/* snd_una moves by ACKED; returns how many of these are bytes of data. */
-static uint32_t ack_advance(struct conn *c, uint32_t ack)
-{
-	uint32_t acked = ack - c->snd_una;
-	uint32_t data = acked;
+	uint32_t data = ack - c->snd_una;
 
 	if (!(c->flags & CONN_SYN_ACKED)) {
 		c->flags |= CONN_SYN_ACKED;
@@ -93,7 +67,6 @@ static uint32_t ack_advance(struct conn *c, uint32_t ack)
 	c->tx_una += data;
 	if ((c->flags & CONN_URGENT_OUT) && seq_geq(ack, c->snd_up))
 		c->flags &= ~CONN_URGENT_OUT;
-	return data;
 }
 
 static bool fin_acked(const struct conn *c)
@@ -145,12 +118,11 @@ static void ack_take_timestamp(struct stack *s, struct conn *c, const struct seg
 	c->ts_recent_us = s->event.now_us;
 }
 
-static void ack_new(struct stack *s, uint32_t slot, const struct segment *seg)
+/* After recovery.c has taken the round trip. */
+static void ack_restart_timer(struct stack *s, uint32_t slot)
 {
 	struct conn *c = event_conn(s, slot);
 
-	ack_sample_rtt(s, c, seg);
-	(void)ack_advance(c, seg->ack);
 	/* the back-off stays until a sample ends it (RFC 6298, section 3) */
 	c->retransmits = 0;
 	c->unacked_since_us = c->stalled_since_us = s->event.now_us;
@@ -215,12 +187,14 @@ bool input_check_ack(struct stack *s, uint32_t slot, const struct segment *seg)
 	acked = seg->ack - c->snd_una;
 	changed = ack_take_window(c, seg);
 	if (acked > 0)
-		ack_new(s, slot, seg);
+		ack_advance(c, seg->ack);
+	recovery_ack(s, slot, seg, acked, acked == 0 && ack_is_duplicate(c, seg, changed));
+	if (acked > 0)
+		ack_restart_timer(s, slot);
 	if (c->snd_wnd > 0 && (was_shut || c->timer_us[CONN_TIMER_PERSIST] != TIMER_NEVER))
 		ack_window_opened(s, slot);
 	else if (c->snd_wnd == 0)
 		ack_window_shut(s, c);
-	recovery_ack(s, slot, seg, acked, acked == 0 && ack_is_duplicate(c, seg, changed), flight);
 	ecn_acked(s, slot, seg, flight);
 	return ack_of_fin(s, slot);
 }

@@ -93,31 +93,42 @@ static bool output_syn(struct stack *s, uint32_t slot)
 	return true;
 }
 
-/* Sends lost ranges again while the pipe is below cwnd; the first of a round always goes. */
-static bool output_lost(struct stack *s, uint32_t slot)
+/* One range that was sent before. */
+static bool output_again(struct stack *s, uint32_t slot, struct seq_range range)
 {
 	struct conn *c = event_conn(s, slot);
+	bool fin = (c->flags & CONN_FIN_SENT) && range.end == c->snd_nxt;
+	uint8_t flags = (uint8_t)(TCP_ACK | TCP_PSH | (fin ? TCP_FIN : 0));
+	uint32_t length = range.end - range.start - fin;
+
+	if (!emit_segment(s, slot, range.start, length, flags))
+		return false;
+	c->counters.segs_retransmitted++;
+	c->counters.bytes_retransmitted += length;
+	emit_count_again(s);
+	recovery_resent(s, slot, range);
+	output_started(s, slot);
+	return true;
+}
+
+/* Sends lost ranges again while the pipe is below cwnd; the first in flight always goes. */
+static bool output_lost(struct stack *s, uint32_t slot)
+{
+	const struct conn *c = event_conn(s, slot);
 	uint32_t pipe = recovery_pipe(s, slot);
 	struct seq_range range;
 
 	while (recovery_next(s, slot, &range)) {
 		uint32_t length = range.end - range.start;
-		bool fin = (c->flags & CONN_FIN_SENT) && range.end == c->snd_nxt;
-		uint8_t flags = (uint8_t)(TCP_ACK | TCP_PSH | (fin ? TCP_FIN : 0));
 
 		if (range.start != c->snd_una && pipe + length > c->congestion.cwnd)
 			return true;
 		if (!pacing_allows(s, slot, length, pipe))
 			return true;
-		if (!emit_segment(s, slot, range.start, fin ? length - 1 : length, flags))
+		if (!output_again(s, slot, range))
 			return false;
-		c->counters.segs_retransmitted++;
-		c->counters.bytes_retransmitted += fin ? length - 1 : length;
-		emit_count_again(s);
-		c->high_rxt = range.end;
 		pacing_sent(s, slot, length);
 		pipe += length;
-		output_started(s, slot);
 	}
 	return true;
 }
@@ -151,16 +162,13 @@ static bool output_one(struct stack *s, uint32_t slot, uint32_t length, bool las
 		return false;
 	if (c->snd_una == c->snd_nxt)
 		c->unacked_since_us = s->event.now_us;
-	c->snd_nxt += length + (fin ? 1 : 0);
+	recovery_sent(s, slot, c->snd_nxt, c->snd_nxt + length + fin);
+	c->snd_nxt += length + fin;
 	c->counters.bytes_out += length;
 	if (fin)
 		c->flags |= CONN_FIN_SENT;
-	if (!(c->flags & CONN_RTT_TIMING)) {
-		c->flags |= CONN_RTT_TIMING;
-		c->rtt_seq = c->snd_nxt;
-		c->rtt_start_us = s->event.now_us;
-	}
 	output_started(s, slot);
+	probe_schedule(s, slot);
 	return true;
 }
 
@@ -197,6 +205,8 @@ static bool output_new(struct stack *s, uint32_t slot)
 			output_blocked(s, slot);
 			return true;
 		}
+		if (!recovery_room(s, slot))
+			return true; /* as many segments in flight as can be: an ACK will come */
 		if (!pacing_allows(s, slot, length, pipe))
 			return true;
 		last = length == available;
@@ -208,14 +218,58 @@ static bool output_new(struct stack *s, uint32_t slot)
 	return true;
 }
 
+/*
+ * A tail loss probe (RFC 8985, 7.3): a segment of new data, cwnd or not, or the last
+ * one again.
+ */
+static bool output_probe(struct stack *s, uint32_t slot)
+{
+	struct conn *c = event_conn(s, slot);
+	uint64_t available = c->tx_head - output_sent(c);
+	uint32_t length = available < c->snd_mss ? (uint32_t)available : c->snd_mss;
+	struct seq_range last;
+	bool done = true;
+
+	if (!probe_due(s, slot))
+		return true;
+	if (length > 0 && seq_diff(c->snd_una + c->snd_wnd, c->snd_nxt) >= (int32_t)length &&
+	    recovery_room(s, slot)) {
+		done = output_one(s, slot, length, length == available);
+		if (done)
+			probe_sent(s, slot, false);
+	} else if (probe_last(s, slot, &last)) {
+		done = output_again(s, slot, last);
+		if (done)
+			probe_sent(s, slot, true);
+	} else {
+		probe_cancel(s, slot);
+	}
+	return done;
+}
+
+/*
+ * All is sent and more could go: what is delivered from now on does not show what the
+ * path can do.
+ */
+static void output_app_limited(struct stack *s, uint32_t slot)
+{
+	struct conn *c = event_conn(s, slot);
+	uint32_t pipe = recovery_pipe(s, slot);
+
+	if (c->tx_head == output_sent(c) && pipe < c->congestion.cwnd &&
+	    slot_recovery(s, slot)->sent.lost == 0)
+		rate_app_limited(&c->rate, pipe);
+}
+
 /* What was lost, then what is new. False when the batch is full. */
 static bool output_data(struct stack *s, uint32_t slot)
 {
 	bool all;
 
 	pacing_begin(s, slot);
-	all = output_lost(s, slot) && output_new(s, slot);
+	all = output_lost(s, slot) && output_probe(s, slot) && output_new(s, slot);
 	pacing_end(s, slot);
+	output_app_limited(s, slot);
 	return all;
 }
 

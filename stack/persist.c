@@ -64,10 +64,12 @@ void persist_timer(struct stack *s, uint32_t slot)
 	if (emit_segment(s, slot, c->snd_una, length, TCP_ACK | TCP_PSH)) {
 		s->stats.persist_probes++;
 		c->counters.zero_window_probes++;
-		c->flags &= ~CONN_RTT_TIMING;
 		if (seq_lt(c->snd_nxt, c->snd_una + length)) {
+			recovery_sent(s, slot, c->snd_nxt, c->snd_una + length);
 			c->counters.bytes_out += c->snd_una + length - c->snd_nxt;
 			c->snd_nxt = c->snd_una + length;
+		} else {
+			recovery_probed(s, slot);
 		}
 	}
 	if (c->persist_shift < PERSIST_SHIFT_MAX)

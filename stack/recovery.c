@@ -1,222 +1,400 @@
 /*
- * Loss recovery: what is lost, what is in the network, what to send again.
+ * Loss recovery: what an ACK says about the segments in flight, and which of them
+ * to send again.
  *
  * Theory of operation
  *
- * snd_nxt never moves back. What has to be sent again lies in holes between
- * snd_una and snd_nxt: parts that the scoreboard does not cover. A hole counts as
- * lost by RFC 6675's IsLost(), or when it is below lost_below, which a time-out
- * sets to snd_nxt and a peer without SACK gets set to the end of the first
- * segment (RFC 6582). high_rxt is how far holes have been sent again in this
- * round. The pipe (RFC 6675, SetPipe) says what may be in the network; output.c
- * sends while it is below cwnd, what recovery_next() names before new data.
+ * snd_nxt never moves back. Each segment in flight has a record (sent.h): in the
+ * network, SACKED, or LOST and to be sent again, after which it is in the network
+ * once more. What is in the network is the pipe (RFC 6675), kept as a sum; output.c
+ * sends while it is below cwnd, first what recovery_next() names, then new data.
  *
- * Three phases: OPEN; FAST, from three duplicate ACKs or their SACK equivalent
- * until snd_una reaches recover; TIMEOUT, from an expired timer until then. The
- * congestion control (congestion.h) is told of each and decides on cwnd alone.
+ * Who finds out what is lost: RACK (rack.c) from the times of what was delivered;
+ * three duplicate ACKs where the peer has no SACK (RFC 5681, 6582); the retransmission
+ * timer. A probe (probe.c) makes a silent peer answer before that timer has to.
+ *
+ * Three phases: OPEN; FAST from the first loss until snd_una reaches recover; TIMEOUT,
+ * from an expired timer until then. The congestion control (congestion.h) is told of
+ * each; in FAST, PRR (prr.c) says what may go, unless the algorithm does itself. When
+ * it turns out that nothing had been lost, undo.c takes all of it back.
+ *
+ * An ACK is taken in in this order: records (delivered bytes, rate and RTT samples,
+ * RACK), duplicates, probe, undo, losses (on_segment_lost, on_loss), window (PRR,
+ * on_ack), end of recovery (on_recovered), timers.
  */
 #include "engine.h"
-
-#define DUPLICATE_THRESHOLD 3u
-
-/* The end of the first segment in flight. */
-static uint32_t recovery_head_end(const struct conn *c)
-{
-	return seq_min(c->snd_una + c->snd_mss, c->snd_nxt);
-}
 
 void recovery_init(struct conn *c)
 {
 	c->recovery = RECOVERY_OPEN;
 	c->recover = c->snd_una;
-	c->high_rxt = c->snd_una;
-	c->lost_below = c->snd_una;
 	c->dup_acks = 0;
+}
+
+/* The first sequence number that a record can have: behind the SYN. */
+static uint32_t recovery_base(const struct conn *c)
+{
+	return (c->flags & CONN_SYN_ACKED) ? c->snd_una : c->iss + 1;
+}
+
+/*
+ * Nothing bursts: what was in flight still counts so until a probe, the timer or the
+ * peer's SACKs show what is missing. The window of a fast recovery cut short is its
+ * end's.
+ */
+void recovery_take_over(struct stack *s, uint32_t slot)
+{
+	struct conn *c = slot_conn(s, slot);
+	struct recovery *r = slot_recovery(s, slot);
+	uint32_t base = recovery_base(c);
+
+	if (c->recovery == RECOVERY_FAST)
+		recovery_window_end(c);
+	c->recovery = RECOVERY_OPEN;
+	c->recover = c->snd_nxt;
+	c->dup_acks = 0;
+	c->rate.app_limited = 0;
+	if (!seq_lt(base, c->snd_nxt))
+		return;
+	sent_cover(&r->sent, base, c->snd_nxt, c->last_data_us);
+	r->rack.scanned = base;
+	r->rack.high_resent = c->snd_nxt;
 }
 
 uint32_t recovery_pipe(const struct stack *s, uint32_t slot)
 {
-	const struct conn *c = slot_conn(s, slot);
-	const struct scoreboard *board = &slot_private(s, slot)->scoreboard;
-	uint32_t pipe = scoreboard_pipe(board, c->snd_una, c->snd_nxt, c->high_rxt, c->lost_below,
-	                                c->snd_mss);
+	const struct recovery *r = slot_recovery(s, slot);
 
-	if (!(c->flags & CONN_SACK)) {
-		/*
-		 * Each duplicate ACK says that one segment has left the network: no more of
-		 * them than were out when recovery began, whatever a peer makes up (RFC 5681,
-		 * 3.2, the note on bogus duplicates).
-		 */
-		uint64_t gone = (uint64_t)c->dup_acks * c->snd_mss;
-		uint32_t most = c->recover - c->snd_una;
-
-		if (c->recovery == RECOVERY_FAST && gone > most)
-			gone = most;
-		pipe = gone < pipe ? pipe - (uint32_t)gone : 0;
-	}
-	return pipe;
+	return r->sent.in_flight > r->reno_sacked ? r->sent.in_flight - r->reno_sacked : 0;
 }
 
-bool recovery_next(const struct stack *s, uint32_t slot, struct seq_range *range)
+void recovery_cap_reno(struct recovery *r)
 {
-	const struct conn *c = slot_conn(s, slot);
-	const struct scoreboard *board = &slot_private(s, slot)->scoreboard;
+	if (r->reno_sacked > r->sent.in_flight)
+		r->reno_sacked = r->sent.in_flight;
+}
 
-	if (c->recovery == RECOVERY_OPEN && seq_leq(c->lost_below, c->snd_una))
+/* ---- sending ---- */
+
+bool recovery_room(struct stack *s, uint32_t slot)
+{
+	return sent_room(&slot_recovery(s, slot)->sent);
+}
+
+void recovery_sent(struct stack *s, uint32_t slot, uint32_t start, uint32_t end)
+{
+	struct conn *c = event_conn(s, slot);
+	struct recovery *r = slot_recovery(s, slot);
+	const struct congestion_ops *ops = congestion_ops(&c->congestion);
+	uint32_t pipe = recovery_pipe(s, slot);
+
+	if (r->sent.count == 0)
+		r->rack.scanned = r->rack.high_resent = start;
+	ops->on_transmit(&c->congestion, pipe, c->rate.app_limited != 0, s->event.now_us);
+	rate_sent(&c->rate, sent_push(&r->sent, start, end), pipe, s->event.now_us);
+	r->prr.out += end - start;
+}
+
+bool recovery_next(struct stack *s, uint32_t slot, struct seq_range *range)
+{
+	struct sent *sent = &slot_recovery(s, slot)->sent;
+	uint32_t i;
+
+	if (sent->lost == 0 || undo_holds_back(s, slot))
 		return false;
-	if (!scoreboard_hole(board, seq_max(c->high_rxt, c->snd_una), c->snd_nxt, range))
-		return false;
-	if (!seq_lt(range->start, c->lost_below) &&
-	    !scoreboard_is_lost(board, range->start, c->snd_mss))
-		return false;
-	if (range->end - range->start > c->snd_mss)
-		range->end = range->start + c->snd_mss;
+	i = sent_first_lost(sent);
+	range->start = sent_at(sent, i)->start;
+	range->end = range->start + sent_fit(sent, i, slot_conn(s, slot)->snd_mss);
 	return true;
+}
+
+void recovery_resent(struct stack *s, uint32_t slot, struct seq_range range)
+{
+	struct conn *c = event_conn(s, slot);
+	struct recovery *r = slot_recovery(s, slot);
+	uint32_t i = sent_find(&r->sent, range.start);
+	struct sent_record *record = sent_at(&r->sent, i);
+
+	rate_sent(&c->rate, record, recovery_pipe(s, slot), s->event.now_us);
+	sent_again(&r->sent, i);
+	r->rack.high_resent = seq_max(r->rack.high_resent, record->end);
+	r->prr.out += range.end - range.start;
+	undo_resent(s, slot, range);
+	/* the timer is the first segment's, which has only now been sent */
+	if (i == 0)
+		conn_timer(s, slot, CONN_TIMER_RETRANSMIT, s->event.now_us + rtt_timeout(&c->rtt));
+}
+
+void recovery_probed(struct stack *s, uint32_t slot)
+{
+	struct recovery *r = slot_recovery(s, slot);
+
+	if (r->sent.count == 0)
+		return;
+	sent_at(&r->sent, 0)->flags |= SENT_RETRANSMITTED;
+	r->rack.high_resent = seq_max(r->rack.high_resent, sent_at(&r->sent, 0)->end);
 }
 
 void recovery_resend_all(struct stack *s, uint32_t slot)
 {
 	struct conn *c = event_conn(s, slot);
+	struct sent *sent = &slot_recovery(s, slot)->sent;
 
-	c->flags &= ~CONN_RTT_TIMING;
 	conn_dirty(s, slot);
 	if (!(c->flags & CONN_SYN_ACKED)) {
-		c->flags |= CONN_SYN_OWED; /* the SYN is no hole: there is no data at its number */
+		c->flags |= CONN_SYN_OWED; /* the SYN has no record */
 		return;
 	}
-	c->high_rxt = c->snd_una;
-	c->lost_below = c->snd_nxt;
+	for (uint32_t i = 0; i < sent->count; i++)
+		if (!(sent_at(sent, i)->flags & (SENT_SACKED | SENT_LOST)))
+			sent_mark_lost(sent, i);
+	recovery_cap_reno(slot_recovery(s, slot));
 }
 
-/* ---- what an ACK means ---- */
+/* ---- an ACK: records ---- */
 
-static void recovery_enter(struct stack *s, uint32_t slot)
+static void ack_record(void *arg, const struct sent_record *record)
 {
-	struct conn *c = event_conn(s, slot);
-	uint32_t flight = c->snd_nxt - c->snd_una;
+	struct ack_news *news = arg;
+	struct conn *c = slot_conn(news->stack, news->slot);
 
-	/* what limited transmit has sent beyond cwnd does not count (RFC 5681, 3.2, step 2) */
-	if (flight > c->congestion.cwnd)
-		flight = c->congestion.cwnd;
-	c->recovery = RECOVERY_FAST;
-	c->recover = c->snd_nxt;
-	c->high_rxt = c->snd_una;
-	c->lost_below = recovery_head_end(c);
-	c->flags &= ~CONN_RTT_TIMING;
-	c->counters.fast_recoveries++;
-	s->stats.fast_recoveries++;
-	congestion_ops(&c->congestion)->on_loss(&c->congestion, flight, s->event.now_us);
-	ecn_reduced(c);
-}
-
-static void recovery_leave(struct stack *s, struct conn *c)
-{
-	c->recovery = RECOVERY_OPEN;
-	c->dup_acks = 0;
-	c->high_rxt = c->snd_una;
-	c->lost_below = c->snd_una;
-	congestion_ops(&c->congestion)->on_recovered(&c->congestion, s->event.now_us);
-}
-
-/* An ACK inside fast recovery that does not end it (RFC 6582, 3.2, step 3). */
-static void recovery_partial(struct conn *c, uint32_t acked)
-{
-	uint32_t segments = (acked + c->snd_mss - 1) / c->snd_mss;
-
-	c->dup_acks = c->dup_acks > segments ? c->dup_acks - segments : 0;
-	if (!(c->flags & CONN_SACK)) {
-		c->high_rxt = c->snd_una;
-		c->lost_below = recovery_head_end(c);
+	news->delivered += record->end - record->start;
+	rate_delivered(&c->rate, &news->gather, record, news->stack->event.now_us);
+	rack_delivered(news->stack, news->slot, news->seg, record);
+	if (record->flags & SENT_RETRANSMITTED) {
+		news->ambiguous = true;
+		return;
 	}
-}
-
-static void recovery_new_ack(struct stack *s, uint32_t slot, const struct segment *seg,
-                             uint32_t acked, uint32_t flight)
-{
-	struct conn *c = event_conn(s, slot);
-	struct congestion_ack ack = {
-		.now_us = s->event.now_us,
-		.acked_bytes = acked,
-		.in_flight_before = flight,
-		.cwnd_limited = flight + c->snd_mss > c->congestion.cwnd,
-		.in_recovery = c->recovery == RECOVERY_FAST,
-		.ece = ecn_echoed(c, seg),
-		.rtt = &c->rtt,
-	};
-
-	scoreboard_advance(&slot_private(s, slot)->scoreboard, c->snd_una);
-	c->high_rxt = seq_max(c->high_rxt, c->snd_una);
-	c->lost_below = seq_max(c->lost_below, c->snd_una);
-	if (c->recovery != RECOVERY_OPEN && seq_geq(c->snd_una, c->recover))
-		recovery_leave(s, c);
-	else if (c->recovery == RECOVERY_FAST)
-		recovery_partial(c, acked);
-	else
-		c->dup_acks = 0;
-	/* the end of the last recovery is passed, and must not come around */
-	if (c->recovery == RECOVERY_OPEN && seq_gt(c->snd_una, c->recover))
-		c->recover = c->snd_una - 1;
-	congestion_ops(&c->congestion)->on_ack(&c->congestion, &ack);
+	if (seq_leq(record->end, c->recover))
+		news->original = true;
+	if (news->oldest_us == 0 || record->sent_us < news->oldest_us)
+		news->oldest_us = record->sent_us;
+	if (record->sent_us > news->newest_us)
+		news->newest_us = record->sent_us;
 }
 
 /*
- * Without SACK, duplicate ACKs right at the end of the last recovery may come from what
- * was sent again needlessly in it: only those beyond it tell of a loss (RFC 6582, 3.2,
- * step 1).
+ * The first block tells of a duplicate when it lies below the ACK or inside the
+ * second (RFC 2883, section 4). Takes the real blocks out, in ascending order.
  */
-static bool recovery_dup_acks_tell(const struct conn *c)
+static unsigned ack_blocks(struct ack_news *news, struct seq_range *blocks)
 {
-	return (c->flags & CONN_SACK) || seq_gt(c->snd_una, c->recover);
+	const struct conn *c = slot_conn(news->stack, news->slot);
+	const struct segment *seg = news->seg;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < seg->sack_count; i++) {
+		struct seq_range block = seg->sack[i];
+		unsigned at = count;
+
+		if (!seq_gt(block.end, block.start) || seq_gt(block.end, c->snd_nxt))
+			continue;
+		if (i == 0 && (seq_leq(block.end, c->snd_una) ||
+		               (seg->sack_count > 1 && seq_geq(block.start, seg->sack[1].start) &&
+		                seq_leq(block.end, seg->sack[1].end)))) {
+			news->dsack = true;
+			news->dsack_block = block;
+			continue;
+		}
+		if (!seq_gt(block.start, c->snd_una))
+			continue; /* a hole comes first */
+		for (; at > 0 && seq_lt(block.start, blocks[at - 1].start); at--)
+			blocks[at] = blocks[at - 1];
+		blocks[at] = block;
+		count++;
+	}
+	return count;
 }
 
-void recovery_ack(struct stack *s, uint32_t slot, const struct segment *seg, uint32_t acked,
-                  bool duplicate, uint32_t flight)
+static void ack_records(struct ack_news *news)
 {
-	struct conn *c = event_conn(s, slot);
-	struct scoreboard *board = &slot_private(s, slot)->scoreboard;
-	uint32_t sacked = 0;
+	struct stack *s = news->stack;
+	struct conn *c = event_conn(s, news->slot);
+	struct recovery *r = slot_recovery(s, news->slot);
+	struct seq_range blocks[TCP_SACK_BLOCKS_MAX];
+	unsigned count;
 
-	if (acked > 0)
-		recovery_new_ack(s, slot, seg, acked, flight);
-	if (c->flags & CONN_SACK)
-		sacked = scoreboard_update(board, seg->sack, seg->sack_count, c->snd_una,
-		                           c->snd_nxt);
-	if (duplicate && (sacked > 0 || !(c->flags & CONN_SACK))) {
+	sent_ack(&r->sent, c->snd_una, ack_record, news);
+	/* numbers that stand still would come around one day */
+	r->rack.scanned = seq_max(r->rack.scanned, c->snd_una);
+	r->rack.high_resent = seq_max(r->rack.high_resent, c->snd_una);
+	if (!(c->flags & CONN_SACK))
+		return;
+	count = ack_blocks(news, blocks);
+	for (unsigned i = 0; i < count; i++)
+		sent_sack(&r->sent, blocks[i], ack_record, news);
+	/* the peer has taken back what it had SACKed: it acknowledges just up to it */
+	if (r->sent.count > 0 && (sent_at(&r->sent, 0)->flags & SENT_SACKED))
+		sent_clear_sacked(&r->sent);
+}
+
+/* ---- an ACK: round trip, duplicates ---- */
+
+/*
+ * The oldest segment that this ACK delivers gives the sample, unless one of them was
+ * sent again: of which copy is the ACK (Karn)? And what came after it may have waited
+ * for it at the peer. Then the timestamp echo is unambiguous (RFC 7323, section 4).
+ */
+static void ack_round_trip(struct ack_news *news)
+{
+	struct conn *c = event_conn(news->stack, news->slot);
+	uint64_t now = news->stack->event.now_us;
+	const struct segment *seg = news->seg;
+
+	if (news->newest_us != 0 && !news->ambiguous) {
+		rtt_sample(&c->rtt, now - news->oldest_us);
+		rtt_note_min(&c->rtt, now - news->newest_us);
+	} else if (news->acked > 0 && (news->ambiguous || c->retransmits > 0) &&
+	           (c->flags & CONN_TIMESTAMPS) && seg->has_timestamps && seg->ts_echo != 0) {
+		uint32_t ms = timestamp_now(c->ts_offset, now) - seg->ts_echo;
+		uint64_t since_sent = now - c->last_data_us;
+
+		/*
+		 * After several retransmissions an older echo mostly means that ACKs
+		 * were lost, too, and would raise the time-out for minutes.
+		 */
+		if (ms < RTO_MAX_US / 1000 && (c->retransmits < 2 || ms <= since_sent / 1000 + 1))
+			rtt_sample(&c->rtt, (uint64_t)ms * 1000 + 500);
+	}
+}
+
+/*
+ * One more duplicate ACK without SACK: no more of them count than limited transmit
+ * wants, or than were out when recovery began, whatever a peer makes up (RFC 5681, 3.2,
+ * the note on bogus duplicates).
+ */
+static uint32_t ack_reno_duplicate(const struct conn *c, struct recovery *r)
+{
+	uint32_t before = r->reno_sacked;
+	uint32_t most = c->recovery == RECOVERY_FAST ? c->recover - c->snd_una : 3 * c->snd_mss;
+
+	if (c->recovery == RECOVERY_TIMEOUT || before >= most)
+		return 0;
+	r->reno_sacked += c->snd_mss < most - before ? c->snd_mss : most - before;
+	recovery_cap_reno(r);
+	return r->reno_sacked - before;
+}
+
+/*
+ * Without SACK each duplicate ACK says that one segment has left the network, and an
+ * ACK of many segments that it was these.
+ */
+static uint32_t ack_without_sack(struct ack_news *news)
+{
+	struct conn *c = event_conn(news->stack, news->slot);
+	struct recovery *r = slot_recovery(news->stack, news->slot);
+	uint32_t told = 0;
+
+	if (news->duplicate)
+		return ack_reno_duplicate(c, r);
+	if (news->acked > c->snd_mss)
+		told = news->acked - c->snd_mss;
+	if (told > r->reno_sacked)
+		told = r->reno_sacked;
+	r->reno_sacked -= told;
+	if (c->recovery == RECOVERY_OPEN && news->acked > 0)
+		r->reno_sacked = 0;
+	recovery_cap_reno(r);
+	return news->delivered - (told < news->delivered ? told : news->delivered);
+}
+
+/* Counts duplicate ACKs; returns how many bytes have left the network, for PRR. */
+static uint32_t ack_duplicates(struct ack_news *news)
+{
+	struct conn *c = event_conn(news->stack, news->slot);
+	bool sack = (c->flags & CONN_SACK) != 0;
+
+	if (news->acked > 0)
+		c->dup_acks = 0;
+	if (news->duplicate && (news->delivered > 0 || !sack)) {
 		c->dup_acks++;
 		c->counters.dup_acks_in++;
 	}
-	if (c->recovery != RECOVERY_OPEN || c->snd_una == c->snd_nxt)
-		return;
-	if ((c->dup_acks >= DUPLICATE_THRESHOLD && recovery_dup_acks_tell(c)) ||
-	    (sacked > 0 && scoreboard_is_lost(board, c->snd_una, c->snd_mss)))
-		recovery_enter(s, slot);
+	return sack ? news->delivered : ack_without_sack(news);
 }
 
-/* ---- the timer ---- */
-
-void recovery_timeout(struct stack *s, uint32_t slot)
+static void ack_dsack(struct ack_news *news)
 {
-	struct conn *c = event_conn(s, slot);
-	uint32_t flight = c->snd_nxt - c->snd_una;
+	struct stack *s = news->stack;
 
-	s->stats.timeouts++;
-	c->counters.timeouts++;
-	c->retransmits++;
-	rtt_backoff(&c->rtt);
-	conn_timer(s, slot, CONN_TIMER_RETRANSMIT, s->event.now_us + rtt_timeout(&c->rtt));
-	c->flags &= ~CONN_RTT_TIMING;
-	if (!(c->flags & CONN_SYN_ACKED)) {
-		c->flags |= CONN_SYN_OWED;
-		conn_dirty(s, slot);
+	if (news->dsack)
+		s->stats.dsacks_in++;
+	if (probe_is_dsack(&slot_recovery(s, news->slot)->probe, news)) {
+		probe_ack(s, news->slot, news);
+		news->dsack = false; /* says nothing about losses */
 		return;
 	}
-	congestion_ops(&c->congestion)
-		->on_timeout(&c->congestion, flight, c->retransmits == 1, s->event.now_us);
-	ecn_reduced(c);
-	/* the peer may have forgotten what it had (RFC 2018, section 8) */
-	scoreboard_clear(&slot_private(s, slot)->scoreboard);
-	c->recovery = RECOVERY_TIMEOUT;
-	c->recover = c->snd_nxt;
-	c->dup_acks = 0;
-	recovery_resend_all(s, slot);
+	if (news->dsack)
+		rack_dsack(s, news->slot);
+	probe_ack(s, news->slot, news);
+}
+
+/* ---- an ACK: the window ---- */
+
+static void ack_congestion(struct ack_news *news, bool in_recovery)
+{
+	struct conn *c = event_conn(news->stack, news->slot);
+	uint64_t now = news->stack->event.now_us;
+	struct congestion_ack ack = {
+		.now_us = now,
+		.acked_bytes = news->acked,
+		.delivered_bytes = news->delivered,
+		.lost_bytes = news->lost,
+		.in_flight_before = news->before,
+		.in_flight = recovery_pipe(news->stack, news->slot),
+		.rtt_us = news->newest_us != 0 && !news->ambiguous ? now - news->newest_us : 0,
+		.cwnd_limited = news->before + c->snd_mss > c->congestion.cwnd,
+		.in_recovery = in_recovery,
+		.ece = ecn_echoed(c, news->seg),
+		.rtt = &c->rtt,
+		.rate = rate_take(&c->rate, &news->gather, c->rtt.min_us, now),
+	};
+
+	congestion_ops(&c->congestion)->on_ack(&c->congestion, &ack);
+}
+
+static void ack_window(struct ack_news *news, uint32_t left)
+{
+	struct stack *s = news->stack;
+	struct conn *c = event_conn(s, news->slot);
+	bool in_recovery = c->recovery == RECOVERY_FAST;
+
+	recovery_reduce(s, news->slot, left, news->acked > 0 && news->lost == 0);
+	if (news->acked > 0 || news->delivered > 0 || news->lost > 0)
+		ack_congestion(news, in_recovery);
+	if (c->recovery != RECOVERY_OPEN && seq_geq(c->snd_una, c->recover)) {
+		recovery_leave(s, news->slot);
+		/* what was sent since may have lost something, too */
+		if (news->lost > 0 && slot_recovery(s, news->slot)->sent.lost > 0) {
+			recovery_enter(s, news->slot, news->before);
+			recovery_reduce(s, news->slot, left, false);
+		}
+	}
+	/* the end of the last recovery is passed, and must not come around */
+	if (c->recovery == RECOVERY_OPEN && seq_gt(c->snd_una, c->recover))
+		c->recover = c->snd_una - 1;
+}
+
+void recovery_ack(struct stack *s, uint32_t slot, const struct segment *seg, uint32_t acked,
+                  bool duplicate)
+{
+	struct ack_news news = {
+		.stack = s,
+		.slot = slot,
+		.seg = seg,
+		.acked = acked,
+		.before = recovery_pipe(s, slot),
+		.duplicate = duplicate,
+	};
+	uint32_t left;
+
+	ack_records(&news);
+	ack_round_trip(&news);
+	left = ack_duplicates(&news);
+	ack_dsack(&news);
+	undo_ack(s, slot, &news);
+	recovery_detect(&news);
+	ack_window(&news, left);
+	if (acked > 0)
+		probe_schedule(s, slot);
 }

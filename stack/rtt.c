@@ -64,6 +64,13 @@ void rtt_sample(struct rtt *rtt, uint64_t sample_us)
 	rtt->backoff = 0;
 }
 
+void rtt_note_min(struct rtt *rtt, uint64_t us)
+{
+	us = clamp(us, 1, RTO_MAX_US);
+	if (rtt->samples > 0 && us < rtt->min_us)
+		rtt->min_us = us;
+}
+
 void rtt_backoff(struct rtt *rtt)
 {
 	if (rtt->backoff < BACKOFF_MAX)

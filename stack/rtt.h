@@ -32,6 +32,9 @@ void rtt_init(struct rtt *rtt);
  */
 void rtt_sample(struct rtt *rtt, uint64_t sample_us);
 
+/* A round trip not worth a sample of its own: lowers min_us if it is the least. */
+void rtt_note_min(struct rtt *rtt, uint64_t us);
+
 /* The time-out expired: doubles it (5.5). */
 void rtt_backoff(struct rtt *rtt);
 

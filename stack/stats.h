@@ -43,6 +43,10 @@
 	X(fast_recoveries, "fastRecoveries", "times fast recovery was entered")                    \
 	X(ce_in, "inCongestionExperienced", "segments that a router had marked (RFC 3168)")        \
 	X(ecn_reductions, "ecnReductions", "times that a peer's ECN-Echo reduced cwnd")            \
+	X(tail_probes, "tailLossProbes", "tail loss probes sent (RFC 8985)")                       \
+	X(undone, "recoveriesUndone", "recoveries found to have been needless")                    \
+	X(dsacks_in, "inDsacks", "ACKs that told of a segment received twice (RFC 2883)")          \
+	X(dsacks_out, "outDsacks", "the same, sent")                                               \
 	X(persist_probes, "persistProbes", "zero-window probes sent")                              \
 	X(keepalive_probes, "keepaliveProbes", "keepalive probes sent")                            \
 	X(delayed_acks, "delayedAcks", "ACKs sent by the delayed-ACK timer")                       \

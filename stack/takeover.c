@@ -63,6 +63,7 @@ static void rebuild_conn(struct stack *s, uint32_t slot)
 			deadline = c->timer_us[i];
 	orphan_notice(s, slot);
 	timer_set(s->timers, slot, deadline);
+	recovery_take_over(s, slot);
 	conn_dirty(s, slot);
 }
 

@@ -90,6 +90,12 @@ static void timeout_run(struct stack *s, uint32_t slot, enum conn_timer timer)
 	case CONN_TIMER_USER:
 		user_timeout_timer(s, slot);
 		break;
+	case CONN_TIMER_REORDER:
+		recovery_reordered(s, slot);
+		break;
+	case CONN_TIMER_PROBE:
+		probe_timeout(s, slot);
+		break;
 	case CONN_TIMER_RETRANSMIT:
 		timeout_retransmit(s, slot);
 		break;

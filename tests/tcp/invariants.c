@@ -57,11 +57,29 @@ static const char *timers_broken(const struct stack *s, uint32_t slot)
 	return NULL;
 }
 
+/* Each segment in flight has a record, from behind the SYN to snd_nxt. */
+static const char *records_broken(const struct stack *s, uint32_t slot)
+{
+	const struct conn *c = slot_conn(s, slot);
+	struct recovery *r = slot_recovery(s, slot);
+	uint32_t start = (c->flags & CONN_SYN_ACKED) ? c->snd_una : c->iss + 1;
+
+	HOLDS(sent_valid(&r->sent, seq_min(start, c->snd_nxt), c->snd_nxt));
+	HOLDS(r->sent.count > 0 || r->sent.ring == NULL);
+	HOLDS(r->reno_sacked <= r->sent.in_flight);
+	HOLDS(!(c->flags & CONN_SACK) || r->reno_sacked == 0);
+	HOLDS((c->flags & CONN_SACK) || r->sent.sacked == 0);
+	HOLDS(!r->probe.due || slot_private(s, slot)->dirty || !user_has_data(s, slot));
+	return NULL;
+}
+
 static const char *conn_broken(const struct stack *s, uint32_t slot)
 {
 	const struct conn *c = slot_conn(s, slot);
 	const char *why = sequence_broken(c, slot_private(s, slot));
 
+	if (why == NULL)
+		why = records_broken(s, slot);
 	if (why == NULL)
 		why = timers_broken(s, slot);
 	if (why != NULL)

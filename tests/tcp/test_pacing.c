@@ -98,11 +98,11 @@ static void retransmissions_are_paced_too(void **state)
 	bed_pass(bed, 50 * MS);
 	bed_conn(bed)->congestion.pacing_rate = RATE;
 	bed_conn(bed)->congestion.cwnd = 200 * MSS;
-	/* all but the last four are lost */
-	peer_sack(bed, 1, 1 + 16 * MSS, 1 + 20 * MSS, 0u);
+	/* all but the last eight are lost */
+	peer_sack(bed, 1, 1 + 12 * MSS, 1 + 20 * MSS, 0u);
 	for (int i = 0; i < 8; i++) {
 		bed_pass(bed, MS);
-		peer_sack(bed, 1, 1 + 16 * MSS, 1 + 20 * MSS, 0u);
+		peer_sack(bed, 1, 1 + 12 * MSS, 1 + 20 * MSS, 0u);
 	}
 	assert_true(came_out(bed) <= 2);
 	bed_pass(bed, 50 * MS);

@@ -48,6 +48,7 @@ static void data_that_we_send_carries_the_ack(void **state)
 {
 	struct bed *bed = *state;
 
+	bed->offer.sack = false; /* no tail loss probe */
 	open_plain(bed, 16384);
 	peer_data(bed, 1);
 	user_take(bed, 1);
@@ -210,6 +211,7 @@ static void before_our_first_byte_the_window_waits_for_it(void **state)
 	struct bed *bed = *state;
 
 	bed->offer.scale = -1;
+	bed->offer.sack = false; /* no tail loss probe */
 	establish(bed);
 	attach(bed, 16384, 16384);
 	expect_nothing(bed);
