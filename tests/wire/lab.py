@@ -236,12 +236,15 @@ class Lab:
         command = ["ip", "netns", "exec", self.namespaces[0], os.path.join(self.build, "daemon/calmd"),
                    "-f", "/dev/null", *(part for option in options for part in ("-o", option))]
         with process(command, log) as daemon:
-            wait_for(START_SECONDS, lambda: os.path.exists(control) or daemon.poll() is not None,
-                     "calmd's control socket")
-            if daemon.poll() is not None:
-                raise Failed(f"calmd ended: {read_file(log)}")
-            wait_for(START_SECONDS, lambda: self.ask(control, "status")["workers"]["idle"] > 0,
-                     "an idle worker")
+            def has_worker():
+                if daemon.poll() is not None:
+                    raise Failed(f"calmd ended: {read_file(log)}")
+                try:
+                    return self.ask(control, "status")["workers"]["idle"] > 0
+                except Failed:
+                    return False  # not yet
+
+            wait_for(START_SECONDS, has_worker, "an idle worker of calmd")
             yield control
 
     def ask(self, control, *request):
