@@ -10,6 +10,8 @@
 /* A SYN begins anew, unless it is one of the same again. */
 static void hear_syn(struct tap_side *side, const struct segment *seg)
 {
+	struct tap_side before = *side;
+
 	if (side->syn && side->iss == seg->seq)
 		return;
 	*side = (struct tap_side){
@@ -20,7 +22,22 @@ static void hear_syn(struct tap_side *side, const struct segment *seg)
 		.iss = seg->seq,
 		.scaling = seg->has_window_scale,
 		.scale = seg->window_scale,
+		.offers = before.offers,
 	};
+	memcpy(side->offer, before.offer, sizeof(side->offer));
+	side->offer[side->offers++ % TAP_OFFERS] = seg->seq;
+}
+
+/*
+ * Whoever keeps nothing of a SYN may answer the same one twice, and not alike. The first
+ * segment after that shows which answer the other side took: it has acknowledged it.
+ */
+static void settle_syn(struct tap_side *side, const struct tap_side *other)
+{
+	for (uint32_t i = 0; i < TAP_OFFERS && i < side->offers && other->acked; i++)
+		if (side->offer[i] + 1 == other->ack)
+			side->iss = side->offer[i];
+	side->settled = true;
 }
 
 static const char *hear_data(const struct tap_side *side, const struct tap_side *other,
@@ -90,6 +107,8 @@ const char *tap_hear(struct tap *tap, unsigned number, const struct packet_out *
 		hear_syn(side, &seg);
 	if (!side->syn)
 		return "a segment before its SYN";
+	if (!(seg.flags & TCP_SYN) && !side->settled)
+		settle_syn(side, other);
 	if (seg.flags & TCP_ACK)
 		wrong = hear_ack(tap, side, other, &seg);
 	if (wrong == NULL && seg.data_length > 0)

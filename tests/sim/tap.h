@@ -13,6 +13,9 @@
 
 #include "stack/stack.h"
 
+/* SYNs with numbers of their own that one side may have on the way: cookies for SYNs sent again. */
+#define TAP_OFFERS 8u
+
 struct tap_side {
 	uint64_t key;   /* of its stream */
 	uint64_t total; /* length of that */
@@ -26,6 +29,10 @@ struct tap_side {
 	uint32_t ack;
 	uint32_t edge; /* the farthest it has offered */
 	uint32_t fin_seq;
+	bool settled; /* which of its SYNs the other side took is known */
+	uint32_t offers;
+	uint32_t offer
+		[TAP_OFFERS]; /* numbers of its SYNs, the last one at (offers - 1) % TAP_OFFERS */
 	uint32_t stamp;
 	uint64_t segments;
 };
