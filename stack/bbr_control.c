@@ -5,6 +5,7 @@
 #include "bbr.h"
 
 #define PACING_MARGIN    1u /* percent below bw, so that queues drain */
+#define MARGIN_QUEUE_US  1000u
 #define QUANTUM_MOST     65536u
 #define QUANTUM_SEGMENTS 2u
 #define QUANTUM_US       1000u
@@ -27,9 +28,18 @@ void bbr_init_pacing(struct congestion *cc, uint64_t srtt_us)
 	cc->pacing_rate = bbr_max(bbr_min(cc->pacing_rate, BBR_RATE_MAX), 1);
 }
 
+/*
+ * PacingMarginPercent. Where the round trips show no queue there is none to drain, and
+ * what is not sent is lost to us.
+ */
+static uint32_t bbr_pacing_margin(const struct bbr *b)
+{
+	return b->latest_rtt_us > b->min_rtt_us + MARGIN_QUEUE_US ? PACING_MARGIN : 0;
+}
+
 void bbr_set_pacing_rate(struct congestion *cc, const struct bbr *b, uint32_t gain)
 {
-	uint64_t rate = bbr_min(b->bw, BBR_RATE_MAX) * gain * (100 - PACING_MARGIN) / 10000;
+	uint64_t rate = bbr_min(b->bw, BBR_RATE_MAX) * gain * (100 - bbr_pacing_margin(b)) / 10000;
 
 	/* bw is what arrives; the path takes its share on the way */
 	rate = rate * (1000 + bbr_quiet_loss(cc, b)) / 1000;

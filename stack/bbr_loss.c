@@ -53,8 +53,9 @@ uint32_t bbr_quiet_loss(const struct congestion *cc, const struct bbr *b)
 static void bbr_quiet_count(const struct congestion *cc, struct bbr *b, uint32_t lost,
                             uint32_t delivered)
 {
-	/* in UP we send more than the path carries, on purpose */
-	if (bbr_queue_stands(b) || b->state == BBR_PROBE_BW_UP)
+	/* in UP we send more than the path carries, on purpose; and hear of it a round longer */
+	if (bbr_queue_stands(b) || b->state == BBR_PROBE_BW_UP ||
+	    b->ack_phase == BBR_ACKS_PROBE_STOPPING)
 		return;
 	b->quiet_lost = bbr_volume((uint64_t)b->quiet_lost + lost);
 	b->quiet_delivered = bbr_volume((uint64_t)b->quiet_delivered + delivered);

@@ -325,7 +325,7 @@ static struct flow *cruising(struct bottleneck *path)
 {
 	struct flow *flow;
 
-	bottleneck_open(path, SEED, MBIT, 20 * MS, QUEUE, 0);
+	bottleneck_open(path, SEED, MBIT, 20 * MS, 2 * QUEUE, 0);
 	flow = bottleneck_flow(path, CONGESTION_BBR);
 	run_until(path, flow, BBR_PROBE_BW_CRUISE, 2 * SECOND);
 	bottleneck_run(path, 100 * MS);
@@ -424,6 +424,7 @@ static void a_probe_that_loses_too_much_bounds_what_is_in_flight(void **state)
 	lose(&path, flow, flight / MSS / 10);
 	assert_int_equal(b->state, BBR_PROBE_BW_DOWN);
 	assert_in_range(b->inflight_longterm, flight * 7 / 10, flight);
+	assert_int_equal(b->quiet_lost, 0); /* our doing, not the path's */
 	/* it was no loss after all (section 5.5.11): on with the probe, without the bound */
 	congestion_ops(&flow->cc)->on_undo(&flow->cc, path.now_us);
 	flow->in_recovery = false;
@@ -443,6 +444,7 @@ static void after_a_probe_that_went_too_far_the_next_one_is_careful(void **state
 	run_until(&path, flow, BBR_PROBE_BW_UP, 4 * SECOND);
 	bottleneck_run(&path, 30 * MS);
 	lose(&path, flow, flow->in_flight / MSS / 10);
+	bottleneck_run(&path, 50 * MS); /* what was sent before that has been acknowledged */
 	bound = b->inflight_longterm;
 	run_until(&path, flow, BBR_PROBE_BW_CRUISE, SECOND);
 	bottleneck_run(&path, 100 * MS);
@@ -575,11 +577,11 @@ static void a_connection_begins_with_the_initial_window_paced_by_its_round_trip(
 	assert_true(cc.send_quantum >= 2 * MSS);
 }
 
-static void the_quantum_is_a_milliseconds_worth(void **state)
+static void the_rate_is_bw_and_the_quantum_a_milliseconds_worth(void **state)
 {
 	static const struct {
 		uint32_t mbit, quantum;
-	} cases[] = {{1, 2 * MSS}, {100, 12375}, {10000, 65536}};
+	} cases[] = {{1, 2 * MSS}, {100, 12500}, {10000, 65536}};
 
 	(void)state;
 	for (int i = 0; i < 3; i++) {
@@ -597,8 +599,12 @@ static void the_quantum_is_a_milliseconds_worth(void **state)
 		((struct bbr *)cc.private_words)->full_bw_reached = 1;
 		((struct bbr *)cc.private_words)->state = BBR_PROBE_BW_CRUISE;
 		congestion_ops(&cc)->on_ack(&cc, &ack);
-		assert_int_equal(cc.pacing_rate, ack.rate.delivery_rate * 99 / 100);
+		assert_int_equal(cc.pacing_rate, ack.rate.delivery_rate);
 		assert_int_equal(cc.send_quantum, cases[i].quantum);
+		/* a queue of two milliseconds stands */
+		ack.rtt_us = 3 * MS;
+		congestion_ops(&cc)->on_ack(&cc, &ack);
+		assert_int_equal(cc.pacing_rate, ack.rate.delivery_rate * 99 / 100);
 	}
 }
 
@@ -827,7 +833,7 @@ int main(void)
 		cmocka_unit_test(four_segments_may_always_be_in_flight),
 		cmocka_unit_test(
 			a_connection_begins_with_the_initial_window_paced_by_its_round_trip),
-		cmocka_unit_test(the_quantum_is_a_milliseconds_worth),
+		cmocka_unit_test(the_rate_is_bw_and_the_quantum_a_milliseconds_worth),
 		cmocka_unit_test(delivered_bytes_may_be_counted_anew),
 		cmocka_unit_test(what_cannot_be_so_is_begun_anew),
 		cmocka_unit_test(a_step_of_nothing_is_not_divided_by),
