@@ -241,6 +241,7 @@ static void a_wrong_ack_of_the_syn_ack_is_reset(void **state)
 	peer_send(bed, &seg);
 	expect(bed, RST, 2, 0, 0);
 	expect_state(bed, TCP_SYN_RECEIVED);
+	assert_int_equal(bed->stack->open_conns, 0); /* it made nothing larger of the entry */
 	peer_flags(bed, ACK);
 	expect_state(bed, TCP_ESTABLISHED);
 }

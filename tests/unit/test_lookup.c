@@ -131,6 +131,57 @@ static void any_sequence_of_calls_agrees_with_a_walk(void **state)
 	lookup_destroy(lookup);
 }
 
+struct hashed {
+	uint32_t hash;
+	uint32_t number;
+};
+
+static int by_hash(const void *a, const void *b)
+{
+	const struct hashed *one = a, *other = b;
+
+	return one->hash < other->hash ? -1 : one->hash > other->hash;
+}
+
+/* Among so many flows some have the same hash, by chance. */
+#define MANY 200000u
+
+static void flows_of_one_hash_are_told_apart(void **state)
+{
+	struct hashed *hashed = calloc(MANY, sizeof(*hashed));
+	unsigned pairs = 0;
+
+	(void)state;
+	assert_non_null(hashed);
+	for (uint32_t i = 0; i < MANY; i++) {
+		struct flow one = flow(0);
+
+		memcpy(one.peer.address.bytes, &i, sizeof(i));
+		hashed[i].number = i;
+		hashed[i].hash = (uint32_t)siphash(key, &one, sizeof(one));
+	}
+	qsort(hashed, MANY, sizeof(*hashed), by_hash);
+	for (uint32_t i = 1; i < MANY; i++) {
+		struct flow flows[2] = {flow(0), flow(0)};
+		struct lookup *lookup;
+
+		if (hashed[i].hash != hashed[i - 1].hash)
+			continue;
+		memcpy(flows[0].peer.address.bytes, &hashed[i - 1].number, sizeof(uint32_t));
+		memcpy(flows[1].peer.address.bytes, &hashed[i].number, sizeof(uint32_t));
+		lookup = lookup_create(2, key, flow_of, flows);
+		lookup_add(lookup, 0);
+		assert_int_equal(lookup_find(lookup, &flows[1]), LOOKUP_NONE);
+		lookup_add(lookup, 1);
+		assert_int_equal(lookup_find(lookup, &flows[0]), 0);
+		assert_int_equal(lookup_find(lookup, &flows[1]), 1);
+		lookup_destroy(lookup);
+		pairs++;
+	}
+	assert_true(pairs > 0);
+	free(hashed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +191,7 @@ int main(void)
 		cmocka_unit_test(adding_twice_moves_the_slot_to_its_flow_of_now),
 		cmocka_unit_test(slots_out_of_range_are_ignored),
 		cmocka_unit_test(any_sequence_of_calls_agrees_with_a_walk),
+		cmocka_unit_test(flows_of_one_hash_are_told_apart),
 	};
 
 	return cmocka_run_group_tests_name("lookup", tests, NULL, NULL);
