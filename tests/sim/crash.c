@@ -172,6 +172,12 @@ bool crash_call(struct crash_subject *subject, void (*work)(void *), void *arg)
 	return true;
 }
 
+void crash_forget(void)
+{
+	crash.subject = NULL;
+	crash.at = 0;
+}
+
 /* ---- what an event saves for undo ---- */
 
 static void verify_begin(void)

@@ -76,6 +76,9 @@ uint64_t crash_verified(void);
 /* Runs WORK, which calls the engine of SUBJECT. False: the engine has died in it. */
 bool crash_call(struct crash_subject *subject, void (*work)(void *), void *arg);
 
+/* A call has been left by a test that failed in it: forgotten, with all plans. */
+void crash_forget(void);
+
 /* A point that is not in the engine: in a hook, between packets. Inside crash_call(). */
 void crash_point(enum crash_stage stage);
 

@@ -167,6 +167,7 @@ static void do_output(void *arg)
 
 static void check(struct party *p)
 {
+	uint32_t busy = 0;
 	const char *broken = invariants_broken(p->stack);
 
 	if (broken != NULL)
@@ -175,7 +176,9 @@ static void check(struct party *p)
 		broken = session_watch(&p->session[i]);
 		if (broken != NULL)
 			fail_msg("party %u, session %u: %s", p->number, i, broken);
+		busy += p->session[i].counted;
 	}
+	assert_int_equal(busy, p->stack->workers_busy);
 }
 
 static void party_output(struct party *p)
@@ -199,6 +202,7 @@ static void do_attach(void *arg)
 	struct work *work = arg;
 	struct party *p = work->party;
 
+	work->session->counted = true;
 	assert_true(stack_attach(p->stack, work->session->handle, work->session->number,
 	                         &work->session->worker.ring, *p->now_us));
 	assert_int_equal(worker_conn_id(&work->session->worker), work->session->id);
@@ -366,6 +370,7 @@ static void do_gone(void *arg)
 {
 	const struct work *work = arg;
 
+	work->session->counted = false;
 	stack_worker_gone(work->party->stack, work->session->handle, *work->party->now_us);
 }
 
@@ -383,6 +388,17 @@ static void party_work(struct party *p, struct session *session)
 	session->gone = true;
 	(void)party_do(p, do_gone, (struct work){.session = session});
 	session_requeued(p, session);
+}
+
+void party_recycle(struct party *p, struct session *session)
+{
+	if (session->counted)
+		(void)party_do(p, do_gone, (struct work){.session = session});
+	session_detach(session);
+	session->worker = (struct worker){0};
+	session->id = 0;
+	session->fin = session->aborted = session->mad = false;
+	session->last_mark = 0;
 }
 
 void party_run(struct party *p)
@@ -420,8 +436,9 @@ static void do_resume(void *arg)
 	struct session *session = work->session;
 
 	do_attach(arg);
-	if (session->gone && !(slot_conn(p->stack, session->handle.slot)->flags & CONN_WORKER_GONE))
-		stack_worker_gone(p->stack, session->handle, *p->now_us);
+	session->counted = !(slot_conn(p->stack, session->handle.slot)->flags & CONN_WORKER_GONE);
+	if (session->gone && session->counted)
+		do_gone(arg);
 }
 
 /* False: the engine has died again, and all has been done by the next one. */
@@ -432,9 +449,13 @@ static bool session_resume(struct party *p, struct session *session)
 	session->wake_us = *p->now_us;
 	if (!stack_info(p->stack, session->id, &info) || info.state == TCP_TIME_WAIT) {
 		session->let_go = true; /* the connection is over: the daemon tells the worker */
+		session->counted = false;
 		return true;
 	}
 	if (slot_conn(p->stack, session->handle.slot)->worker == CONN_NO_WORKER) {
+		session->counted = false;
+		if (p->foreign)
+			session->id = 0; /* another one may be given it */
 		session_detach(session); /* it never was given the connection */
 		return true;
 	}
@@ -452,6 +473,8 @@ static void party_take_over(struct party *p)
 	for (unsigned i = 0; i < p->sessions; i++) {
 		struct session *session = &p->session[i];
 
+		if (session->let_go)
+			session->counted = false; /* only the old engine knew of it */
 		if (session->attached && !session->let_go && !session_resume(p, session))
 			return;
 	}

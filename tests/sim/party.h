@@ -40,9 +40,12 @@ struct session {
 	struct conn_handle handle;
 	struct worker worker;
 	bool called;
-	bool attached; /* has been given its ring */
-	bool let_go;   /* ... and is without it again */
-	bool gone;     /* the worker's process has ended */
+	bool attached;  /* has been given its ring */
+	bool let_go;    /* ... and is without it again */
+	bool gone;      /* the worker's process has ended */
+	bool counted;   /* the engine counts the worker as busy */
+	bool mad;       /* the worker has written nonsense: nothing is promised to it any more */
+	bool until_fin; /* closes when the peer has */
 	bool fin;
 	bool aborted;
 	bool slow;  /* takes nothing for a while now and then */
@@ -94,6 +97,9 @@ void party_open(struct party *party, struct random *random, unsigned number,
 void party_session(struct party *party, const struct session_plan *plan, uint64_t key,
                    uint64_t peer_key);
 void party_close(struct party *party);
+
+/* The session is over and its worker ends: it is as if it had never been, for another one. */
+void party_recycle(struct party *party, struct session *session);
 
 /* ---- what happens to it: each sends what comes of it, and checks what must hold ---- */
 

@@ -76,7 +76,7 @@ const char *session_watch(struct session *session)
 {
 	const struct worker *w = &session->worker;
 
-	if (!session->attached)
+	if (!session->attached || session->mad)
 		return NULL;
 	if (!watch_values(session, w->ring.master))
 		return "the master's page takes back what it said";
@@ -124,6 +124,8 @@ static void take_check(const struct party *p, const struct session *session, uin
 	const struct worker *w = &session->worker;
 	const uint8_t *bytes = ring_rx_at(&w->ring, w->rx_tail);
 
+	if (session->mad)
+		return;
 	if (session->shadow != NULL) {
 		for (uint32_t i = 0; i < length; i++)
 			if (bytes[i] != session->shadow[(w->rx_tail + i) % w->ring.rx_size])
@@ -158,6 +160,8 @@ static bool work_may_write(const struct session *session)
 
 static bool work_done(const struct session *session)
 {
+	if (session->until_fin && worker_rx_fin(&session->worker))
+		return true;
 	if (session->worker.tx_head < session->send_total)
 		return false;
 	return session->closes_early || session->worker.rx_tail == session->peer_total;

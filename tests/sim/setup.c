@@ -141,7 +141,7 @@ void sim_setup_random(struct sim_setup *setup, uint64_t seed)
 	for (unsigned i = 0; i < setup->sessions; i++)
 		draw_plan(&random, &setup->plan[i], most);
 	if (random_below(&random, 2))
-		setup->deaths = 50 + random_below(&random, 3000);
+		setup->deaths = 300 + random_below(&random, 3000);
 	if (random_below(&random, 4) == 0)
 		setup->darkness = 200 + random_below(&random, 2000);
 	if (random_below(&random, 3) == 0)

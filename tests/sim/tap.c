@@ -7,37 +7,43 @@
 #include "stack/seq.h"
 #include "tests/sim/stream.h"
 
-/* A SYN begins anew, unless it is one of the same again. */
-static void hear_syn(struct tap_side *side, const struct segment *seg)
+/*
+ * A SYN begins anew, unless it is one of the same again, or of a handshake that has been
+ * completed with another number. False: it is over with that.
+ */
+static bool hear_syn(struct tap_side *side, const struct segment *seg)
 {
 	struct tap_side before = *side;
 
 	if (side->syn && side->iss == seg->seq)
-		return;
+		return true;
+	if (side->settled && (seg->flags & TCP_ACK))
+		return false;
 	*side = (struct tap_side){
-		.key = side->key,
-		.total = side->total,
-		.segments = side->segments,
+		.key = before.key,
+		.total = before.total,
+		.segments = before.segments,
 		.syn = true,
 		.iss = seg->seq,
 		.scaling = seg->has_window_scale,
 		.scale = seg->window_scale,
-		.offers = before.offers,
+		.offers = before.offers + 1,
 	};
 	memcpy(side->offer, before.offer, sizeof(side->offer));
-	side->offer[side->offers++ % TAP_OFFERS] = seg->seq;
+	side->offer[before.offers % TAP_OFFERS] = seg->seq;
+	return true;
 }
 
-/*
- * Whoever keeps nothing of a SYN may answer the same one twice, and not alike. The first
- * segment after that shows which answer the other side took: it has acknowledged it.
- */
-static void settle_syn(struct tap_side *side, const struct tap_side *other)
+/* The first ACK of a SYN says which one: the last, or one before it. */
+static void hear_choice(struct tap_side *other, const struct segment *seg)
 {
-	for (uint32_t i = 0; i < TAP_OFFERS && i < side->offers && other->acked; i++)
-		if (side->offer[i] + 1 == other->ack)
-			side->iss = side->offer[i];
-	side->settled = true;
+	if (other->settled || !other->syn)
+		return;
+	for (unsigned i = 0; i < TAP_OFFERS && i < other->offers; i++)
+		if (other->offer[i] + 1 == seg->ack) {
+			other->iss = other->offer[i];
+			other->settled = true;
+		}
 }
 
 static const char *hear_data(const struct tap_side *side, const struct tap_side *other,
@@ -103,12 +109,12 @@ const char *tap_hear(struct tap *tap, unsigned number, const struct packet_out *
 	side->segments++;
 	if (seg.flags & TCP_RST)
 		return NULL;
-	if (seg.flags & TCP_SYN)
-		hear_syn(side, &seg);
+	if ((seg.flags & TCP_SYN) && !hear_syn(side, &seg))
+		return NULL;
+	if (seg.flags & TCP_ACK)
+		hear_choice(other, &seg);
 	if (!side->syn)
 		return "a segment before its SYN";
-	if (!(seg.flags & TCP_SYN) && !side->settled)
-		settle_syn(side, other);
 	if (seg.flags & TCP_ACK)
 		wrong = hear_ack(tap, side, other, &seg);
 	if (wrong == NULL && seg.data_length > 0)

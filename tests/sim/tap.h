@@ -13,7 +13,6 @@
 
 #include "stack/stack.h"
 
-/* SYNs with numbers of their own that one side may have on the way: cookies for SYNs sent again. */
 #define TAP_OFFERS 8u
 
 struct tap_side {
@@ -25,14 +24,13 @@ struct tap_side {
 	bool fin;
 	bool stamped; /* stamp is valid */
 	uint8_t scale;
+	bool settled; /* the other end has taken up iss: a cookie may have offered several */
 	uint32_t iss;
+	uint32_t offer[TAP_OFFERS]; /* the last numbers of its SYNs */
+	unsigned offers;
 	uint32_t ack;
 	uint32_t edge; /* the farthest it has offered */
 	uint32_t fin_seq;
-	bool settled; /* which of its SYNs the other side took is known */
-	uint32_t offers;
-	uint32_t offer
-		[TAP_OFFERS]; /* numbers of its SYNs, the last one at (offers - 1) % TAP_OFFERS */
 	uint32_t stamp;
 	uint64_t segments;
 };

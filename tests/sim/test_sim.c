@@ -5,6 +5,8 @@
  */
 #include <malloc.h>
 
+#include "tests/sim/crash.h"
+#include "tests/sim/hostile.h"
 #include "tests/sim/sim.h"
 
 static uint64_t running;
@@ -20,6 +22,7 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 static int say_seed(void **state)
 {
 	(void)state;
+	crash_forget();
 	if (running != 0)
 		fprintf(stderr, "failed with CALMD_SIM_SEEDS=1 CALMD_SEED=%llu\n",
 		        (unsigned long long)running);
@@ -66,11 +69,37 @@ static void every_byte_arrives_over_any_network_and_across_take_overs(void **sta
 	       (unsigned long long)all.attacks, (unsigned long long)(all.virtual_us / 3600000000));
 }
 
+static void no_peer_breaks_the_engine(void **state)
+{
+	uint64_t first = setting("CALMD_SEED", 1);
+	uint64_t seeds = setting("CALMD_SIM_SEEDS", 10000);
+	struct hostile_result all = {0};
+
+	(void)state;
+	for (uint64_t i = 0; i < seeds; i++) {
+		struct hostile_result one;
+
+		running = first + i;
+		one = hostile_run(running);
+		all.segments += one.segments;
+		all.answers += one.answers;
+		all.connections += one.connections;
+		all.deaths += one.deaths;
+	}
+	running = 0;
+	printf("# %llu runs: %llu hostile segments, %llu answers, %llu connections served, "
+	       "%llu take-overs\n",
+	       (unsigned long long)seeds, (unsigned long long)all.segments,
+	       (unsigned long long)all.answers, (unsigned long long)all.connections,
+	       (unsigned long long)all.deaths);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(every_byte_arrives_over_any_network_and_across_take_overs,
 	                                  say_seed),
+		cmocka_unit_test_teardown(no_peer_breaks_the_engine, say_seed),
 	};
 
 	/* engines come and go by the thousand: their memory stays with the process */
