@@ -11,6 +11,9 @@
  *     W(t) = C * (t - K)^3 + W_max         C = 0.4 segments / s^3
  *     K    = cbrt((W_max - cwnd_epoch) / C)    so that W(0) = cwnd_epoch
  *
+ * It paces, somewhat faster than cwnd a round trip: an ACK that opens much of the
+ * window, or the end of recovery, would otherwise be a burst that the queue has no room for.
+ *
  * Windows are bytes and times milliseconds here; all in integers, with a bound for each
  * product (the private words may come from a damaged table). Time in which the application,
  * and not cwnd, was the limit moves the epoch instead of counting (section 5.8).
@@ -44,6 +47,12 @@ struct cubic_curve {
 	uint32_t cwnd_prior;
 	uint32_t reserved;
 };
+
+/* Pacing, in percent of cwnd a round trip: never the limit, but where cwnd comes at once. */
+#define PACE_SLOW_START 200u /* cwnd doubles meanwhile */
+#define PACE_AVOIDANCE  125u
+#define QUANTUM_US      1000u /* a timer for each millisecond is enough */
+#define QUANTUM_MAX     65536u
 
 /* In private_words. */
 struct cubic {
@@ -198,6 +207,27 @@ static void cubic_avoidance(struct congestion *cc, const struct congestion_ack *
 		                                 &curve->remainder, cwnd));
 }
 
+/* ---- pacing ---- */
+
+/* In recovery cwnd goes down with what is in flight, and must come back to ssthresh. */
+static void cubic_pace(struct congestion *cc, const struct rtt *rtt, bool in_recovery)
+{
+	bool slow_start = cc->cwnd < cc->ssthresh && !in_recovery;
+	uint32_t percent = slow_start ? PACE_SLOW_START : PACE_AVOIDANCE;
+	uint64_t window = cc->cwnd;
+	uint64_t quantum;
+
+	if (rtt == NULL || rtt->samples == 0 || rtt->srtt_us == 0)
+		return;
+	if (in_recovery && cc->ssthresh > cc->cwnd && cc->ssthresh <= CONGESTION_CWND_MAX)
+		window = cc->ssthresh;
+	cc->pacing_rate = window * percent * 10000 / rtt->srtt_us;
+	quantum = cc->pacing_rate * QUANTUM_US / 1000000;
+	if (quantum < 2 * (uint64_t)cc->mss)
+		quantum = 2 * (uint64_t)cc->mss;
+	cc->send_quantum = (uint32_t)(quantum < QUANTUM_MAX ? quantum : QUANTUM_MAX);
+}
+
 /* ---- what ACKs do ---- */
 
 /* Returns what is left over for congestion avoidance. */
@@ -227,7 +257,7 @@ static void cubic_pause(struct cubic *cubic, uint64_t now_us)
 	cubic->last_us = now_us;
 }
 
-static void cubic_on_ack(struct congestion *cc, const struct congestion_ack *ack)
+static void cubic_increase(struct congestion *cc, const struct congestion_ack *ack)
 {
 	struct cubic *cubic = cubic_of(cc);
 	uint32_t acked = ack->acked_bytes;
@@ -247,6 +277,12 @@ static void cubic_on_ack(struct congestion *cc, const struct congestion_ack *ack
 		cubic->after_timeout = 0;
 	if (acked > 0 && ack->cwnd_limited)
 		cubic_avoidance(cc, ack, acked);
+}
+
+static void cubic_on_ack(struct congestion *cc, const struct congestion_ack *ack)
+{
+	cubic_increase(cc, ack);
+	cubic_pace(cc, ack->rtt, ack->in_recovery);
 }
 
 static void cubic_on_transmit(struct congestion *cc, uint32_t in_flight, bool app_limited,

@@ -13,7 +13,8 @@
  * A debt below zero is credit for a timer that came late, so that a busy host keeps the
  * rate; it is bounded. Whoever had nothing to send, or waited for cwnd, gets none: a
  * rate that was not used has made no room in the network. With nothing in the
- * network a quantum may go whatever is owed: a keystroke's echo never waits.
+ * network an initial window may go whatever is owed, as at the beginning of a connection
+ * (RFC 6928): a keystroke's echo never waits, nor does a screen behind it.
  *
  * The debt is not in the connection table: a new master begins without one.
  */
@@ -44,6 +45,14 @@ static int64_t pacing_quantum(const struct conn *c)
 	return (int64_t)bytes * MICRO;
 }
 
+/* What may be owed before the first segment into an empty network. */
+static int64_t pacing_start(const struct conn *c)
+{
+	int64_t free = pacing_quantum(c) - (int64_t)congestion_initial_window(c->snd_mss) * MICRO;
+
+	return free < 0 ? free : 0;
+}
+
 void pacing_begin(struct stack *s, uint32_t slot)
 {
 	const struct conn *c = slot_conn(s, slot);
@@ -68,8 +77,8 @@ bool pacing_allows(struct stack *s, uint32_t slot, uint32_t length, uint32_t pip
 
 	if (c->congestion.pacing_rate == 0)
 		return true;
-	if (pipe == 0 && p->debt > 0)
-		p->debt = 0;
+	if (pipe == 0 && p->debt > pacing_start(c))
+		p->debt = pacing_start(c);
 	if (p->debt + (int64_t)length * MICRO > pacing_quantum(c))
 		p->waiting = true;
 	return !p->waiting;

@@ -4,8 +4,17 @@
 #define MSS  1000u
 #define RATE 100000u /* bytes a second: a segment every 10 ms */
 
+/* How many segments have come out since the last call or peer_take(). */
+static unsigned came_out(struct bed *bed)
+{
+	unsigned count = bed->outs - bed->expected;
+
+	bed->expected = bed->outs;
+	return count;
+}
+
 /* An open connection with a round trip of 100 ms that Reno itself does not pace. */
-static void open_paced(struct bed *bed, uint64_t rate, uint32_t quantum)
+static void open_idle(struct bed *bed, uint64_t rate, uint32_t quantum)
 {
 	struct congestion *cc;
 
@@ -22,13 +31,14 @@ static void open_paced(struct bed *bed, uint64_t rate, uint32_t quantum)
 	cc->send_quantum = quantum;
 }
 
-/* How many segments have come out since the last call or peer_take(). */
-static unsigned came_out(struct bed *bed)
+/* The same with a segment in the network: the first, up to 1 + MSS. */
+static void open_paced(struct bed *bed, uint64_t rate, uint32_t quantum)
 {
-	unsigned count = bed->outs - bed->expected;
-
-	bed->expected = bed->outs;
-	return count;
+	open_idle(bed, 0, 0);
+	user_write(bed, MSS);
+	assert_int_equal(came_out(bed), 1);
+	bed_conn(bed)->congestion.pacing_rate = rate;
+	bed_conn(bed)->congestion.send_quantum = quantum;
 }
 
 static bool pace_timer_runs(const struct bed *bed)
@@ -153,12 +163,22 @@ static void an_idle_connection_saves_no_credit(void **state)
 	struct bed *bed = *state;
 
 	open_paced(bed, RATE, 2 * MSS);
-	user_write(bed, MSS);
 	peer_ack(bed);
-	bed_pass(bed, 60 * S);
+	bed_pass(bed, 250 * MS); /* less than a time-out: cwnd stays */
 	bed_conn(bed)->congestion.cwnd = 200 * MSS;
 	user_write(bed, 50 * MSS);
+	assert_int_equal(came_out(bed), 10); /* the initial window */
+	assert_int_equal(bed_pass_until_out(bed, S), 20 * MS);
 	assert_int_equal(came_out(bed), 2);
+}
+
+static void a_quantum_that_is_larger_than_the_initial_window_leaves_at_once(void **state)
+{
+	struct bed *bed = *state;
+
+	open_idle(bed, 10 * RATE, 20 * MSS);
+	user_write(bed, 50 * MSS);
+	assert_int_equal(came_out(bed), 20);
 }
 
 static void waiting_for_cwnd_saves_no_credit(void **state)
@@ -166,7 +186,7 @@ static void waiting_for_cwnd_saves_no_credit(void **state)
 	struct bed *bed = *state;
 
 	open_paced(bed, RATE, 2 * MSS);
-	bed_conn(bed)->congestion.cwnd = 2 * MSS;
+	bed_conn(bed)->congestion.cwnd = 3 * MSS;
 	user_write(bed, 50 * MSS);
 	bed_pass(bed, 200 * MS);
 	assert_int_equal(came_out(bed), 2);
@@ -183,9 +203,9 @@ static void with_an_empty_pipe_an_echo_leaves_at_once_whatever_is_owed(void **st
 	user_write(bed, MSS);
 	assert_int_equal(came_out(bed), 1);
 	bed_pass(bed, 20 * MS);
-	peer_sack(bed, 1 + MSS, 0u);
+	peer_sack(bed, 1 + 2 * MSS, 0u);
 	user_write(bed, 1);
-	expect(bed, ACK, 1 + MSS, 1, 1);
+	expect(bed, ACK, 1 + 2 * MSS, 1, 1);
 	assert_false(pace_timer_runs(bed));
 }
 
@@ -226,9 +246,9 @@ static void fin_goes_with_the_last_byte_as_ever(void **state)
 	open_paced(bed, RATE, 0);
 	user_write(bed, 2 * MSS);
 	user_close(bed);
-	expect(bed, ACK, 1, 1, MSS);
+	expect(bed, ACK, 1 + MSS, 1, MSS);
 	bed_pass_until_out(bed, S);
-	expect(bed, FINACK, 1 + MSS, 1, MSS);
+	expect(bed, FINACK, 1 + 2 * MSS, 1, MSS);
 }
 
 static void after_a_take_over_it_goes_on_paced(void **state)
@@ -277,6 +297,7 @@ int main(void)
 		with_bed(late_timers_do_not_lower_the_rate),
 		with_bed(a_timer_that_is_very_late_earns_a_bounded_credit),
 		with_bed(an_idle_connection_saves_no_credit),
+		with_bed(a_quantum_that_is_larger_than_the_initial_window_leaves_at_once),
 		with_bed(waiting_for_cwnd_saves_no_credit),
 		with_bed(with_an_empty_pipe_an_echo_leaves_at_once_whatever_is_owed),
 		with_bed(a_new_rate_holds_for_what_is_owed_already),

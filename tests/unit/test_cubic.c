@@ -362,7 +362,7 @@ static void a_long_idleness_brings_back_the_initial_window(void **state)
 
 /* ---- sections 4.10 and RFC 9406 ---- */
 
-static void slow_start_grows_by_what_is_acknowledged_up_to_eight_segments(void **state)
+static void slow_start_grows_by_what_is_acknowledged_and_pacing_spreads_it(void **state)
 {
 	struct path path = path_open(100 * MS, 10, CONGESTION_SSTHRESH_INFINITE);
 
@@ -372,9 +372,53 @@ static void slow_start_grows_by_what_is_acknowledged_up_to_eight_segments(void *
 	ack(&path, 8 * MSS, true);
 	assert_int_equal(path.cc.cwnd, 18 * MSS + 300);
 	ack(&path, 50 * MSS, true);
-	assert_int_equal(path.cc.cwnd, 26 * MSS + 300);
+	assert_int_equal(path.cc.cwnd, 68 * MSS + 300);
 	ack(&path, MSS, false);
-	assert_int_equal(path.cc.cwnd, 26 * MSS + 300);
+	assert_int_equal(path.cc.cwnd, 68 * MSS + 300);
+	assert_int_equal(path.cc.pacing_rate, 2 * path.cc.cwnd * 10); /* round trips of 100 ms */
+}
+
+/* ---- pacing ---- */
+
+static void segments_are_spread_over_a_round_trip(void **state)
+{
+	struct path path = path_open(100 * MS, 1000, CONGESTION_SSTHRESH_INFINITE);
+	struct congestion_ack recovery = {.acked_bytes = MSS, .in_recovery = true};
+
+	(void)state;
+	lose(&path);
+	ack(&path, MSS, true);
+	assert_int_equal(path.cc.pacing_rate, path.cc.cwnd * UINT64_C(125) / 10);
+	assert_int_equal(path.cc.send_quantum, path.cc.pacing_rate / 1000); /* a millisecond's */
+	/* in recovery cwnd may be far below ssthresh, and must come back */
+	congestion_ops(&path.cc)->on_loss(&path.cc, path.cc.cwnd, path.now_us);
+	path.cc.cwnd = 10 * MSS;
+	recovery.rtt = &path.rtt;
+	congestion_ops(&path.cc)->on_ack(&path.cc, &recovery);
+	assert_int_equal(path.cc.pacing_rate, path.cc.ssthresh * UINT64_C(125) / 10);
+}
+
+static void without_a_round_trip_nothing_is_paced(void **state)
+{
+	struct path path = path_open(100 * MS, 10, CONGESTION_SSTHRESH_INFINITE);
+
+	(void)state;
+	rtt_init(&path.rtt);
+	ack(&path, 50 * MSS, true);
+	assert_int_equal(path.cc.pacing_rate, 0);
+	assert_int_equal(path.cc.cwnd, 18 * MSS); /* L of RFC 9406 */
+}
+
+static void a_small_window_is_sent_two_segments_at_a_time(void **state)
+{
+	struct path path = path_open(100 * MS, 4, 2 * MSS);
+
+	(void)state;
+	ack(&path, MSS, true);
+	assert_int_equal(path.cc.send_quantum, 2 * MSS);
+	path = path_open(100, 100000, 2 * MSS);
+	ack(&path, MSS, true);
+	assert_int_equal(path.cc.send_quantum, 65536);
 }
 
 static void later_slow_starts_are_rfc_5681s(void **state)
@@ -487,7 +531,10 @@ int main(void)
 		cmocka_unit_test(time_in_which_the_application_was_the_limit_does_not_count),
 		cmocka_unit_test(idle_time_does_not_count),
 		cmocka_unit_test(a_long_idleness_brings_back_the_initial_window),
-		cmocka_unit_test(slow_start_grows_by_what_is_acknowledged_up_to_eight_segments),
+		cmocka_unit_test(slow_start_grows_by_what_is_acknowledged_and_pacing_spreads_it),
+		cmocka_unit_test(segments_are_spread_over_a_round_trip),
+		cmocka_unit_test(without_a_round_trip_nothing_is_paced),
+		cmocka_unit_test(a_small_window_is_sent_two_segments_at_a_time),
 		cmocka_unit_test(later_slow_starts_are_rfc_5681s),
 		cmocka_unit_test(a_slow_start_that_hystart_ended_goes_on_from_the_flat_part),
 		cmocka_unit_test(the_window_does_not_grow_during_recovery),
