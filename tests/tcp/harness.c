@@ -377,6 +377,18 @@ struct conn *bed_conn(const struct bed *bed)
 	return slot_conn(bed->stack, slot);
 }
 
+void ask_close(struct bed *bed)
+{
+	assert_true(stack_close(bed->stack, info_of(bed).id, bed->now_us));
+	bed_settle(bed);
+}
+
+void ask_abort(struct bed *bed)
+{
+	assert_true(stack_abort(bed->stack, info_of(bed).id, bed->now_us));
+	bed_settle(bed);
+}
+
 /* ---- the worker ---- */
 
 void attach(struct bed *bed, uint32_t rx, uint32_t tx)

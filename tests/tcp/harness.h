@@ -160,6 +160,10 @@ void peer_flags(struct bed *bed, uint8_t flags);
 void peer_data(struct bed *bed, uint32_t length);
 /* LENGTH bytes of the stream from relative sequence number FROM; its seq stays. */
 void peer_data_at(struct bed *bed, uint32_t from, uint32_t length);
+/* LENGTH octets of 0 with URG and this pointer; its seq moves. */
+void peer_urgent(struct bed *bed, uint32_t length, uint16_t pointer);
+/* An ICMP error about the segment with relative sequence number SEQ. */
+void peer_icmp(struct bed *bed, enum icmp_kind kind, uint32_t seq, uint32_t mtu);
 /* Takes all that has come out as received: the ack moves. Returns how many segments there were. */
 unsigned peer_take(struct bed *bed);
 /* peer_take(), then an ACK of it all. */
@@ -208,6 +212,12 @@ void establish_by_call(struct bed *bed);
 void attach(struct bed *bed, uint32_t rx, uint32_t tx);
 /* The bed's connection reaches the state by real segments; LISTEN and CLOSED mean no entry. */
 void reach(struct bed *bed, enum tcp_state state);
+/* Runs TEST in COUNT states, each on a bed of its own where the connection has reached it. */
+void in_each_state(const enum tcp_state *states, unsigned count,
+                   void (*test)(struct bed *bed, enum tcp_state state));
+/* CLOSE and ABORT by the id of the bed's entry. */
+void ask_close(struct bed *bed);
+void ask_abort(struct bed *bed);
 
 /* ---- the worker ---- */
 

@@ -121,6 +121,29 @@ void peer_data(struct bed *bed, uint32_t length)
 	bed->seq += length;
 }
 
+void peer_urgent(struct bed *bed, uint32_t length, uint16_t pointer)
+{
+	struct segment seg = peer_segment(bed, ACK | URG);
+	uint8_t *data = calloc(1, length + 1);
+
+	assert_non_null(data);
+	seg.data = data;
+	seg.data_length = length;
+	seg.urgent = pointer;
+	peer_send(bed, &seg);
+	bed->seq += length;
+	free(data);
+}
+
+void peer_icmp(struct bed *bed, enum icmp_kind kind, uint32_t seq, uint32_t mtu)
+{
+	struct icmp_error error = {
+		.kind = kind, .mtu = mtu, .seq = bed->iss + seq, .flow = bed->flow};
+
+	stack_icmp(bed->stack, &error, bed->now_us);
+	bed_settle(bed);
+}
+
 unsigned peer_take(struct bed *bed)
 {
 	unsigned count = bed->outs - bed->expected;
@@ -290,4 +313,19 @@ void reach(struct bed *bed, enum tcp_state state)
 	}
 	expect_nothing(bed);
 	expect_state(bed, state);
+}
+
+void in_each_state(const enum tcp_state *states, unsigned count,
+                   void (*test)(struct bed *bed, enum tcp_state state))
+{
+	struct stack_config config = bed_config();
+
+	for (unsigned i = 0; i < count; i++) {
+		struct bed bed;
+
+		bed_open(&bed, IP_V4, &config);
+		reach(&bed, states[i]);
+		test(&bed, states[i]);
+		bed_close(&bed);
+	}
 }

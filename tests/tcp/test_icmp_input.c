@@ -4,15 +4,6 @@
  */
 #include "tests/tcp/harness.h"
 
-static void icmp(struct bed *bed, enum icmp_kind kind, uint32_t seq, uint32_t mtu)
-{
-	struct icmp_error error = {
-		.kind = kind, .mtu = mtu, .seq = bed->iss + seq, .flow = bed->flow};
-
-	stack_icmp(bed->stack, &error, bed->now_us);
-	bed_settle(bed);
-}
-
 static void too_big_about_data_in_flight_makes_segments_smaller(void **state)
 {
 	struct bed *bed = *state;
@@ -23,7 +14,7 @@ static void too_big_about_data_in_flight_makes_segments_smaller(void **state)
 	user_write(bed, 2 * full);
 	expect(bed, ACK, 1, 1, full);
 	expect(bed, ACK, 1 + full, 1, full);
-	icmp(bed, ICMP_TOO_BIG, 1, v6 ? 1300 : 1200);
+	peer_icmp(bed, ICMP_TOO_BIG, 1, v6 ? 1300 : 1200);
 	/* what was dropped is sent again at once, in pieces that fit */
 	expect(bed, ACK, 1, 1, small);
 	expect(bed, ACK, 1 + small, 1, small);
@@ -43,14 +34,14 @@ static void rfc_5927_too_big_about_what_is_not_in_flight_is_ignored(void **state
 	struct conn_info info;
 
 	reach(bed, TCP_ESTABLISHED);
-	icmp(bed, ICMP_TOO_BIG, 1, 600); /* nothing is in flight */
+	peer_icmp(bed, ICMP_TOO_BIG, 1, 600); /* nothing is in flight */
 	user_write(bed, 1000);
 	peer_take(bed);
-	icmp(bed, ICMP_TOO_BIG, 0, 600);
-	icmp(bed, ICMP_TOO_BIG, 1001, 600);
-	icmp(bed, ICMP_TOO_BIG, 0x80000000u, 600);
+	peer_icmp(bed, ICMP_TOO_BIG, 0, 600);
+	peer_icmp(bed, ICMP_TOO_BIG, 1001, 600);
+	peer_icmp(bed, ICMP_TOO_BIG, 0x80000000u, 600);
 	bed->flow.peer.port++;
-	icmp(bed, ICMP_TOO_BIG, 1, 600); /* nobody's */
+	peer_icmp(bed, ICMP_TOO_BIG, 1, 600); /* nobody's */
 	bed->flow.peer.port--;
 	expect_nothing(bed);
 	assert_true(bed_info(bed, &info));
@@ -67,11 +58,11 @@ static void no_path_mtu_is_believed_below_the_floor(void **state)
 	reach(bed, TCP_ESTABLISHED);
 	user_write(bed, 1000);
 	peer_take(bed);
-	icmp(bed, ICMP_TOO_BIG, 1, 68);
+	peer_icmp(bed, ICMP_TOO_BIG, 1, 68);
 	assert_true(bed_info(bed, &info));
 	assert_int_equal(info.send_mss, v6 ? 1280 - 60 : 552 - 40);
-	icmp(bed, ICMP_TOO_BIG, 1, 0);
-	icmp(bed, ICMP_TOO_BIG, 1, UINT32_MAX); /* and it never grows again */
+	peer_icmp(bed, ICMP_TOO_BIG, 1, 0);
+	peer_icmp(bed, ICMP_TOO_BIG, 1, UINT32_MAX); /* and it never grows again */
 	assert_true(bed_info(bed, &info));
 	assert_int_equal(info.send_mss, v6 ? 1280 - 60 : 552 - 40);
 }
@@ -87,7 +78,7 @@ static void an_unknown_mtu_does_not_grow(void **state)
 	reach(bed, TCP_ESTABLISHED);
 	user_write(bed, 1000);
 	peer_take(bed);
-	icmp(bed, ICMP_TOO_BIG, 1, 9000);
+	peer_icmp(bed, ICMP_TOO_BIG, 1, 9000);
 	expect_nothing(bed);
 	assert_true(bed_info(bed, &info));
 	assert_int_equal(info.send_mss, v6 ? 1280 - 60 : 1500 - 40);
@@ -100,8 +91,8 @@ static void an_mtu_that_is_no_news_sends_nothing_again(void **state)
 	reach(bed, TCP_ESTABLISHED);
 	user_write(bed, 1000);
 	peer_take(bed);
-	icmp(bed, ICMP_TOO_BIG, 1, 1500);
-	icmp(bed, ICMP_TOO_BIG, 1, 9000);
+	peer_icmp(bed, ICMP_TOO_BIG, 1, 1500);
+	peer_icmp(bed, ICMP_TOO_BIG, 1, 9000);
 	expect_nothing(bed);
 }
 
@@ -110,11 +101,11 @@ static void a_hard_error_ends_a_call_that_is_not_answered_yet(void **state)
 	struct bed *bed = *state;
 
 	call_peer(bed);
-	icmp(bed, ICMP_SOFT, 0, 0);
+	peer_icmp(bed, ICMP_SOFT, 0, 0);
 	expect_state(bed, TCP_SYN_SENT);
-	icmp(bed, ICMP_HARD, 1, 0); /* quotes what was not sent */
+	peer_icmp(bed, ICMP_HARD, 1, 0); /* quotes what was not sent */
 	expect_state(bed, TCP_SYN_SENT);
-	icmp(bed, ICMP_HARD, 0, 0);
+	peer_icmp(bed, ICMP_HARD, 0, 0);
 	expect_state(bed, TCP_CLOSED);
 	expect_nothing(bed);
 	assert_non_null(bed_moved(bed, TCP_SYN_SENT, TCP_CLOSED));
@@ -127,32 +118,29 @@ static void rfc_5461_hard_errors_do_not_end_a_connection(void **state)
 	reach(bed, TCP_ESTABLISHED);
 	user_write(bed, 1000);
 	peer_take(bed);
-	icmp(bed, ICMP_HARD, 1, 0);
-	icmp(bed, ICMP_SOFT, 1, 0);
+	peer_icmp(bed, ICMP_HARD, 1, 0);
+	peer_icmp(bed, ICMP_SOFT, 1, 0);
 	expect_state(bed, TCP_ESTABLISHED);
 	expect_nothing(bed);
 	peer_ack(bed);
 	assert_int_equal(worker_tx_tail(&bed->worker), 1000);
 }
 
+static void no_error_counts(struct bed *bed, enum tcp_state state)
+{
+	peer_icmp(bed, ICMP_HARD, 0, 0);
+	peer_icmp(bed, ICMP_TOO_BIG, 0, 600);
+	peer_icmp(bed, ICMP_HARD, 1, 0);
+	expect_nothing(bed);
+	expect_state(bed, state);
+}
+
 static void errors_about_half_open_and_time_wait_entries_are_ignored(void **state)
 {
 	static const enum tcp_state states[] = {TCP_SYN_RECEIVED, TCP_TIME_WAIT};
-	struct stack_config config = bed_config();
 
 	(void)state;
-	for (int i = 0; i < 2; i++) {
-		struct bed bed;
-
-		bed_open(&bed, IP_V4, &config);
-		reach(&bed, states[i]);
-		icmp(&bed, ICMP_HARD, 0, 0);
-		icmp(&bed, ICMP_TOO_BIG, 0, 600);
-		icmp(&bed, ICMP_HARD, 1, 0);
-		expect_nothing(&bed);
-		expect_state(&bed, states[i]);
-		bed_close(&bed);
-	}
+	in_each_state(states, 2, no_error_counts);
 }
 
 int main(void)

@@ -176,94 +176,99 @@ static void busy_drop_says_nothing_and_serves_when_there_is_room(void **state)
 	worker_close(&two);
 }
 
+/* The only connection is taken: the client that comes now is one too many. */
+struct taken {
+	struct bed bed;
+	struct worker worker;
+};
+
+static struct bed *open_taken(struct taken *taken, enum stack_busy busy)
+{
+	open_bed(&taken->bed, busy, 1, 0);
+	serve(&taken->bed, 1, &taken->worker);
+	bed_peer(&taken->bed, 2, PEER_PORT);
+	return &taken->bed;
+}
+
+static void close_taken(struct taken *taken)
+{
+	bed_close(&taken->bed);
+	worker_close(&taken->worker);
+}
+
 static void busy_reset_resets(void **state)
 {
-	struct worker one;
-	struct bed bed;
+	struct taken taken;
+	struct bed *bed = open_taken(&taken, STACK_BUSY_RESET);
 
 	(void)state;
-	open_bed(&bed, STACK_BUSY_RESET, 1, 0);
-	serve(&bed, 1, &one);
-	bed_peer(&bed, 2, PEER_PORT);
-	peer_flags(&bed, SYN);
-	assert_int_equal(next_out(&bed)->seg.flags, RSTACK);
-	assert_int_equal(bed.out[bed.outs - 1].ack, 1);
-	expect_state(&bed, TCP_CLOSED);
-	assert_int_equal(counter(&bed, busy_reset), 1);
-	bed_close(&bed);
-	worker_close(&one);
+	peer_flags(bed, SYN);
+	assert_int_equal(next_out(bed)->seg.flags, RSTACK);
+	assert_int_equal(bed->out[bed->outs - 1].ack, 1);
+	expect_state(bed, TCP_CLOSED);
+	assert_int_equal(counter(bed, busy_reset), 1);
+	close_taken(&taken);
 }
 
 static void busy_message_says_why_and_closes(void **state)
 {
-	struct worker one;
+	struct taken taken;
+	struct bed *bed = open_taken(&taken, STACK_BUSY_MESSAGE);
 	const struct out *out;
-	struct bed bed;
 
 	(void)state;
-	open_bed(&bed, STACK_BUSY_MESSAGE, 1, 0);
-	serve(&bed, 1, &one);
-	bed_peer(&bed, 2, PEER_PORT);
-	peer_syn(&bed);
-	peer_flags(&bed, ACK);
-	out = expect(&bed, FINACK, 1, 1, 21);
+	peer_syn(bed);
+	peer_flags(bed, ACK);
+	out = expect(bed, FINACK, 1, 1, 21);
 	assert_memory_equal(out->seg.data, "All lines are busy.\r\n", 21);
-	assert_int_equal(counter(&bed, busy_message), 1);
-	peer_ack(&bed);
-	expect_state(&bed, TCP_FIN_WAIT_2);
+	assert_int_equal(counter(bed, busy_message), 1);
+	peer_ack(bed);
+	expect_state(bed, TCP_FIN_WAIT_2);
 	/* what it says is thrown away */
-	peer_data(&bed, 1000);
-	peer_flags(&bed, FINACK);
-	expect_state(&bed, TCP_TIME_WAIT);
-	assert_int_equal(bed.detached, 0);
-	bed_close(&bed);
-	worker_close(&one);
+	peer_data(bed, 1000);
+	peer_flags(bed, FINACK);
+	expect_state(bed, TCP_TIME_WAIT);
+	assert_int_equal(bed->detached, 0);
+	close_taken(&taken);
 }
 
 static void the_busy_message_is_sent_again_until_it_arrives(void **state)
 {
-	struct worker one;
-	struct bed bed;
+	struct taken taken;
+	struct bed *bed = open_taken(&taken, STACK_BUSY_MESSAGE);
 
 	(void)state;
-	open_bed(&bed, STACK_BUSY_MESSAGE, 1, 0);
-	serve(&bed, 1, &one);
-	bed_peer(&bed, 2, PEER_PORT);
-	peer_syn(&bed);
-	peer_flags(&bed, ACK);
-	peer_take(&bed);
-	bed_pass_until_out(&bed, 5 * S);
-	expect(&bed, FINACK, 1, 1, 21);
-	bed_take_over(&bed);
-	bed_pass_until_out(&bed, 5 * S);
-	assert_memory_equal(expect(&bed, FINACK, 1, 1, 21)->seg.data, "All lines", 9);
-	bed_close(&bed);
-	worker_close(&one);
+	peer_syn(bed);
+	peer_flags(bed, ACK);
+	peer_take(bed);
+	bed_pass_until_out(bed, 5 * S);
+	expect(bed, FINACK, 1, 1, 21);
+	bed_take_over(bed);
+	bed_pass_until_out(bed, 5 * S);
+	assert_memory_equal(expect(bed, FINACK, 1, 1, 21)->seg.data, "All lines", 9);
+	close_taken(&taken);
 }
 
 static void clients_that_get_the_message_are_bounded_too(void **state)
 {
-	struct worker one;
-	struct bed bed;
+	struct taken taken;
+	struct bed *bed = open_taken(&taken, STACK_BUSY_MESSAGE);
 	unsigned resets = 0;
 
 	(void)state;
-	open_bed(&bed, STACK_BUSY_MESSAGE, 1, 0);
-	serve(&bed, 1, &one);
 	for (uint8_t i = 0; i < 40; i++) {
-		bed_peer(&bed, 2, (uint16_t)(60000 + i));
-		peer_flags(&bed, SYN);
-		if (next_out(&bed)->seg.flags & RST) {
+		bed_peer(bed, 2, (uint16_t)(60000 + i));
+		peer_flags(bed, SYN);
+		if (next_out(bed)->seg.flags & RST) {
 			resets++;
 			continue;
 		}
-		bed.ack = bed.iss + 1;
-		peer_flags(&bed, ACK);
-		bed.outs = bed.expected = 0;
+		bed->ack = bed->iss + 1;
+		peer_flags(bed, ACK);
+		bed->outs = bed->expected = 0;
 	}
 	assert_int_equal(resets, 24);
-	bed_close(&bed);
-	worker_close(&one);
+	close_taken(&taken);
 }
 
 static void handshakes_under_way_do_not_get_around_the_bound(void **state)
@@ -424,20 +429,16 @@ static void a_whole_ipv6_network_is_one_source(void **state)
 
 static void a_call_is_refused_over_the_limit(void **state)
 {
-	struct worker one;
+	struct taken taken;
+	struct bed *bed = open_taken(&taken, STACK_BUSY_DROP);
 	const char *error;
-	struct bed bed;
 
 	(void)state;
-	open_bed(&bed, STACK_BUSY_DROP, 1, 0);
-	serve(&bed, 1, &one);
-	bed_peer(&bed, 2, PEER_PORT);
-	assert_int_equal(stack_call(bed.stack, &bed.flow.local, &bed.flow.peer, 0, 0, false,
-	                            bed.now_us, &error),
+	assert_int_equal(stack_call(bed->stack, &bed->flow.local, &bed->flow.peer, 0, 0, false,
+	                            bed->now_us, &error),
 	                 0);
 	assert_string_equal(error, "max-connections");
-	bed_close(&bed);
-	worker_close(&one);
+	close_taken(&taken);
 }
 
 /* ---- handles and listeners ---- */

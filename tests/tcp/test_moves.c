@@ -245,17 +245,20 @@ static void syn_received_to_listen_by_rst(void **state)
 	establish(bed); /* the listener goes on */
 }
 
+/* Such a connection has no ring, so nothing at the number of its SYN may be sent as data. */
+static void close_half_open(struct bed *bed)
+{
+	peer_syn(bed);
+	ask_close(bed);
+	expect(bed, FINACK, 1, 1, 0);
+	expect_state(bed, TCP_FIN_WAIT_1);
+}
+
 static void syn_received_to_fin_wait_1_by_close(void **state)
 {
 	struct bed *bed = *state;
-	struct conn_info info;
 
-	peer_syn(bed);
-	assert_true(bed_info(bed, &info));
-	assert_true(stack_close(bed->stack, info.id, bed->now_us));
-	bed_settle(bed);
-	expect(bed, FINACK, 1, 1, 0);
-	expect_state(bed, TCP_FIN_WAIT_1);
+	close_half_open(bed);
 	expect_moved(bed, TCP_SYN_RECEIVED, TCP_FIN_WAIT_1);
 	peer_flags(bed, ACK); /* of the SYN only */
 	expect_state(bed, TCP_FIN_WAIT_1);
@@ -270,13 +273,8 @@ static void syn_received_to_fin_wait_1_by_close(void **state)
 static void syn_received_to_fin_wait_1_sends_syn_and_fin_again(void **state)
 {
 	struct bed *bed = *state;
-	struct conn_info info;
 
-	peer_syn(bed);
-	assert_true(bed_info(bed, &info));
-	assert_true(stack_close(bed->stack, info.id, bed->now_us));
-	bed_settle(bed);
-	expect(bed, FINACK, 1, 1, 0);
+	close_half_open(bed);
 	bed_pass_until_out(bed, 10 * S);
 	expect(bed, SYNACK, 0, 1, 0);
 	bed->ack++;
@@ -284,29 +282,12 @@ static void syn_received_to_fin_wait_1_sends_syn_and_fin_again(void **state)
 	expect_state(bed, TCP_FIN_WAIT_2);
 }
 
-/* Such a connection has no ring, so nothing at the number of its SYN may be sent as data. */
-static void close_half_open(struct bed *bed)
-{
-	struct conn_info info;
-
-	assert_true(bed_info(bed, &info));
-	assert_true(stack_close(bed->stack, info.id, bed->now_us));
-	bed_settle(bed);
-	expect(bed, FINACK, 1, 1, 0);
-	expect_state(bed, TCP_FIN_WAIT_1);
-}
-
 static void closed_in_syn_received_too_big_sends_the_syn_again(void **state)
 {
 	struct bed *bed = *state;
-	struct icmp_error error = {.kind = ICMP_TOO_BIG, .mtu = 600};
 
-	peer_syn(bed);
 	close_half_open(bed);
-	error.flow = bed->flow;
-	error.seq = bed->iss;
-	stack_icmp(bed->stack, &error, bed->now_us);
-	bed_settle(bed);
+	peer_icmp(bed, ICMP_TOO_BIG, 0, 600);
 	expect(bed, SYNACK, 0, 1, 0);
 	expect_nothing(bed);
 }
@@ -317,7 +298,6 @@ static void closed_in_syn_received_only_an_ack_of_the_syn_counts(void **state)
 	struct segment seg;
 
 	bed->window = 0;
-	peer_syn(bed);
 	close_half_open(bed);
 	bed->window = 5000;
 	seg = peer_segment(bed, FINACK);
@@ -333,12 +313,9 @@ static void closed_in_syn_received_only_an_ack_of_the_syn_counts(void **state)
 static void syn_received_to_closed_by_abort_sends_rst(void **state)
 {
 	struct bed *bed = *state;
-	struct conn_info info;
 
 	peer_syn(bed);
-	assert_true(bed_info(bed, &info));
-	assert_true(stack_abort(bed->stack, info.id, bed->now_us));
-	bed_settle(bed);
+	ask_abort(bed);
 	expect(bed, RSTACK, 1, 1, 0);
 	expect_state(bed, TCP_CLOSED);
 }
@@ -411,57 +388,46 @@ static void close_wait_to_last_ack_to_closed(void **state)
 	assert_int_equal(counter(bed, estab_resets), 0);
 }
 
+static void rst_closes(struct bed *bed, enum tcp_state state)
+{
+	peer_flags(bed, RST);
+	expect_nothing(bed);
+	expect_state(bed, TCP_CLOSED);
+	expect_moved(bed, state, TCP_CLOSED);
+	assert_int_equal(worker_reset_reason(&bed->worker), RING_RESET_PEER);
+	assert_int_equal(bed->detached, 1);
+}
+
 static void rst_closes_every_synchronized_state(void **state)
 {
 	static const enum tcp_state states[] = {TCP_ESTABLISHED, TCP_FIN_WAIT_1, TCP_FIN_WAIT_2,
 	                                        TCP_CLOSE_WAIT,  TCP_CLOSING,    TCP_LAST_ACK};
-	struct stack_config config = bed_config();
 
 	(void)state;
-	for (unsigned i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
-		struct bed bed;
+	in_each_state(states, 6, rst_closes);
+}
 
-		bed_open(&bed, IP_V4, &config);
-		reach(&bed, states[i]);
-		peer_flags(&bed, RST);
-		expect_nothing(&bed);
-		expect_state(&bed, TCP_CLOSED);
-		expect_moved(&bed, states[i], TCP_CLOSED);
-		assert_int_equal(worker_reset_reason(&bed.worker), RING_RESET_PEER);
-		assert_int_equal(bed.detached, 1);
-		bed_close(&bed);
-	}
+static void abort_sends_rst(struct bed *bed, enum tcp_state state)
+{
+	bool rst = state != TCP_CLOSING && state != TCP_LAST_ACK && state != TCP_TIME_WAIT;
+	uint64_t id = info_of(bed).id;
+
+	ask_abort(bed);
+	assert_int_equal(bed->outs - bed->expected, rst);
+	if (rst)
+		assert_int_equal(next_out(bed)->seg.flags, RSTACK);
+	expect_state(bed, TCP_CLOSED);
+	assert_false(stack_abort(bed->stack, id, bed->now_us));
 }
 
 static void abort_sends_rst_in_the_states_of_section_3_10_5(void **state)
 {
-	static const struct {
-		enum tcp_state state;
-		bool rst;
-	} cases[] = {
-		{TCP_ESTABLISHED, true}, {TCP_FIN_WAIT_1, true}, {TCP_FIN_WAIT_2, true},
-		{TCP_CLOSE_WAIT, true},  {TCP_CLOSING, false},   {TCP_LAST_ACK, false},
-		{TCP_TIME_WAIT, false},
-	};
-	struct stack_config config = bed_config();
+	static const enum tcp_state states[] = {TCP_ESTABLISHED, TCP_FIN_WAIT_1, TCP_FIN_WAIT_2,
+	                                        TCP_CLOSE_WAIT,  TCP_CLOSING,    TCP_LAST_ACK,
+	                                        TCP_TIME_WAIT};
 
 	(void)state;
-	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct conn_info info;
-		struct bed bed;
-
-		bed_open(&bed, IP_V4, &config);
-		reach(&bed, cases[i].state);
-		assert_true(bed_info(&bed, &info));
-		assert_true(stack_abort(bed.stack, info.id, bed.now_us));
-		bed_settle(&bed);
-		assert_int_equal(bed.outs - bed.expected, cases[i].rst);
-		if (cases[i].rst)
-			assert_int_equal(bed.out[bed.outs - 1].seg.flags, RSTACK);
-		expect_state(&bed, TCP_CLOSED);
-		assert_false(stack_abort(bed.stack, info.id, bed.now_us));
-		bed_close(&bed);
-	}
+	in_each_state(states, 7, abort_sends_rst);
 }
 
 static void a_call_that_cannot_be_is_refused_with_a_reason(void **state)

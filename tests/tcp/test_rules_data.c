@@ -271,18 +271,6 @@ static void shld_31_what_comes_before_its_turn_is_kept(void **state)
 
 /* ---- urgent data: 3.8.5 ---- */
 
-static void peer_urgent(struct bed *bed, uint32_t length, uint16_t pointer)
-{
-	struct segment seg = peer_segment(bed, ACK | URG);
-	uint8_t data[1460] = {0};
-
-	seg.data = data;
-	seg.data_length = length;
-	seg.urgent = pointer;
-	peer_send(bed, &seg);
-	bed->seq += length;
-}
-
 /* 146 kB, more than a pointer can span: it moves on with the data. */
 static void must_31_urgent_data_may_be_of_any_length(void **state)
 {

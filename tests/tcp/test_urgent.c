@@ -1,18 +1,6 @@
 /* Urgent data (RFC 9293, 3.8.5, with the pointer as RFC 6093 found it): both ways. */
 #include "tests/tcp/harness.h"
 
-static void peer_urgent(struct bed *bed, uint32_t length, uint16_t pointer)
-{
-	struct segment seg = peer_segment(bed, ACK | URG);
-	uint8_t data[64] = {0};
-
-	seg.data = data;
-	seg.data_length = length;
-	seg.urgent = pointer;
-	peer_send(bed, &seg);
-	bed->seq += length;
-}
-
 static void the_peers_pointer_names_the_octet_after_the_urgent_one(void **state)
 {
 	struct bed *bed = *state;
