@@ -61,7 +61,7 @@ struct congestion_ack {
 	uint32_t in_flight_before; /* bytes thought to be in the network before this ACK */
 	uint32_t in_flight;        /* ... and after it */
 	uint64_t rtt_us;           /* round trip of the newest segment acknowledged; 0: none */
-	bool cwnd_limited;         /* cwnd, not the application or the peer, was the limit */
+	bool cwnd_limited;         /* at least half of cwnd is in use (RFC 7661): it may grow */
 	bool in_recovery;          /* fast recovery is going on */
 	bool ece;                  /* carries ECN-Echo on an ECN connection (RFC 3168) */
 	const struct rtt *rtt;
@@ -102,7 +102,10 @@ struct congestion_ops {
 	void (*on_timeout)(struct congestion *cc, uint32_t flight, bool first, uint64_t now_us);
 	/* What on_loss or on_timeout last believed was wrong (RFC 4015): cwnd and ssthresh as before. */
 	void (*on_undo)(struct congestion *cc, uint64_t now_us);
-	/* Nothing was sent for longer than the time-out (RFC 5681, 4.1; RFC 7661). */
+	/*
+	 * Nothing was sent for longer than the time-out: an algorithm's own clocks stood
+	 * still. What becomes of cwnd is validation.c's (RFC 7661).
+	 */
 	void (*on_idle)(struct congestion *cc, uint64_t now_us);
 };
 

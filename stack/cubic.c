@@ -385,13 +385,7 @@ static void cubic_on_recovered(struct congestion *cc, uint64_t now_us)
 
 static void cubic_on_idle(struct congestion *cc, uint64_t now_us)
 {
-	uint32_t restart = congestion_initial_window(cc->mss);
-
 	cubic_pause(cubic_of(cc), now_us);
-	if (cc->cwnd <= restart)
-		return;
-	cc->cwnd = restart;
-	cubic_of(cc)->curve.in_epoch = 0;
 }
 
 const struct congestion_ops congestion_cubic = {

@@ -100,18 +100,27 @@ static void emit_timestamps(struct segment *seg, uint32_t value, uint32_t recent
 }
 
 /* SACK blocks, as many as fit beside the timestamps and into the packet. */
-static void emit_sack(const struct stack *s, uint32_t slot, struct segment *seg)
+static void emit_sack(struct stack *s, uint32_t slot, struct segment *seg)
 {
 	const struct conn *c = slot_conn(s, slot);
 	const struct reassembly *reassembly = &s->table.reassembly[slot];
 	unsigned most = (c->flags & CONN_TIMESTAMPS) ? 3 : 4;
 	uint32_t room = c->snd_mss > seg->data_length ? c->snd_mss - seg->data_length : 0;
+	struct seq_range *dsack = &slot_private(s, slot)->dsack;
+	unsigned count = 0;
 
-	if (!(c->flags & CONN_SACK) || reassembly->count == 0)
+	if (!(c->flags & CONN_SACK) || (reassembly->count == 0 && dsack->start == dsack->end))
 		return;
 	while (seg->data_length > 0 && most > 0 && 4 + 8 * most > room)
 		most--;
-	seg->sack_count = (uint8_t)reassembly_sack(reassembly, seg->sack, most);
+	/* once, and before the block that it lies in, which is the most recent (RFC 2883, 4) */
+	if (dsack->start != dsack->end && most > 0) {
+		seg->sack[count++] = *dsack;
+		*dsack = (struct seq_range){0, 0};
+		s->stats.dsacks_out++;
+	}
+	count += reassembly_sack(reassembly, seg->sack + count, most - count);
+	seg->sack_count = (uint8_t)count;
 }
 
 /* Advertises the window and remembers its edge; everything owed is acknowledged by this. */

@@ -340,6 +340,8 @@ bool input_check_ack(struct stack *stack, uint32_t slot, const struct segment *s
 void input_check_urgent(struct stack *stack, uint32_t slot, const struct segment *seg);
 void input_process_data(struct stack *stack, uint32_t slot, const struct segment *seg);
 bool input_check_fin(struct stack *stack, uint32_t slot);
+/* What of [start, end) has arrived before is told to the peer with the next ACK (RFC 2883). */
+void input_duplicate(struct stack *stack, uint32_t slot, uint32_t start, uint32_t end);
 
 /* ecn.c: explicit congestion notification (RFC 3168) */
 

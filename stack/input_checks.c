@@ -86,10 +86,12 @@ bool input_check_sequence(struct stack *s, uint32_t slot, const struct segment *
 			conn_dirty(s, slot);
 			return true;
 		}
-		if (segment_length(seg) > 0 && seq_lt(seg->seq, c->rcv_nxt))
+		if (segment_length(seg) > 0 && seq_lt(seg->seq, c->rcv_nxt)) {
 			s->stats.duplicates++;
-		else
+			input_duplicate(s, slot, seg->seq, seg->seq + seg->data_length);
+		} else {
 			s->stats.out_of_window++;
+		}
 		sequence_refuse(s, slot, seg);
 		return false;
 	}

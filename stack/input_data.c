@@ -132,6 +132,26 @@ static void data_out_of_order(struct stack *s, uint32_t slot, const struct piece
 	emit_ack(s, slot); /* a duplicate ACK for each (RFC 5681, 4.2) */
 }
 
+/* A second duplicate before the first was told is joined to it, or sends it off at once. */
+void input_duplicate(struct stack *s, uint32_t slot, uint32_t start, uint32_t end)
+{
+	const struct conn *c = slot_conn(s, slot);
+	struct seq_range *dsack = &slot_private(s, slot)->dsack;
+	struct seq_range twice = {start, seq_min(end, c->rcv_nxt)};
+
+	if (!seq_lt(start, c->rcv_nxt))
+		twice = reassembly_overlap(&s->table.reassembly[slot], start, end);
+	if (!(c->flags & CONN_SACK) || !seq_lt(twice.start, twice.end))
+		return;
+	if (dsack->start != dsack->end && dsack->end == twice.start) {
+		dsack->end = twice.end;
+		return;
+	}
+	if (dsack->start != dsack->end && (c->flags & CONN_ACK_NOW))
+		emit_ack(s, slot);
+	*dsack = twice;
+}
+
 static void data_take(struct stack *s, uint32_t slot, const struct segment *seg)
 {
 	struct conn *c = event_conn(s, slot);
@@ -140,6 +160,7 @@ static void data_take(struct stack *s, uint32_t slot, const struct segment *seg)
 
 	if (seg->data_length > c->rcv_mss)
 		c->rcv_mss = seg->data_length < mss ? seg->data_length : mss;
+	input_duplicate(s, slot, seg->seq, seg->seq + seg->data_length);
 	if (piece.start == piece.end) {
 		s->stats.duplicates++;
 		c->flags |= CONN_ACK_NOW;

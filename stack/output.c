@@ -172,7 +172,7 @@ static bool output_one(struct stack *s, uint32_t slot, uint32_t length, bool las
 	return true;
 }
 
-/* RFC 5681, 4.1: after an idle time-out the window says nothing about the path. */
+/* After a time-out of silence: clocks stood still; the window is validation.c's (RFC 7661). */
 static void output_after_idle(struct stack *s, struct conn *c)
 {
 	if (c->snd_una == c->snd_nxt && s->event.now_us - c->last_data_us > rtt_timeout(&c->rtt))
@@ -186,6 +186,7 @@ static bool output_new(struct stack *s, uint32_t slot)
 	uint32_t pipe = recovery_pipe(s, slot);
 
 	output_after_idle(s, c);
+	validation_look(s, slot);
 	while (!(c->flags & CONN_FIN_SENT)) {
 		uint64_t available = c->tx_head - output_sent(c);
 		int32_t window = seq_diff(c->snd_una + c->snd_wnd, c->snd_nxt);

@@ -27,11 +27,15 @@ static bool sent_after(uint64_t a_us, uint32_t a_end, uint64_t b_us, uint32_t b_
 	return a_us > b_us || (a_us == b_us && seq_gt(a_end, b_end));
 }
 
-/* The ACK may be for the first copy of what was sent again (6.2, step 2). */
+/*
+ * The ACK may be for the first copy of what was sent again (6.2, step 2). What a former
+ * master sent counts as sent once, no later than we know: without that nothing would
+ * be found lost after a take-over until the time-out.
+ */
 static bool ambiguous(const struct conn *c, const struct segment *seg,
                       const struct sent_record *record, uint64_t rtt_us)
 {
-	if (!(record->flags & SENT_RETRANSMITTED))
+	if (!(record->flags & SENT_RETRANSMITTED) || record->delivered_us == 0)
 		return false;
 	if ((c->flags & CONN_TIMESTAMPS) && seg->has_timestamps &&
 	    seq_lt(seg->ts_echo, timestamp_now(c->ts_offset, record->sent_us)))

@@ -137,6 +137,19 @@ bool reassembly_add(struct reassembly *reassembly, uint32_t start, uint32_t end)
 	return true;
 }
 
+struct seq_range reassembly_overlap(const struct reassembly *reassembly, uint32_t start,
+                                    uint32_t end)
+{
+	for (uint32_t i = 0; i < reassembly->count; i++) {
+		struct seq_range both = {seq_max(reassembly->range[i].start, start),
+		                         seq_min(reassembly->range[i].end, end)};
+
+		if (seq_lt(both.start, both.end))
+			return both;
+	}
+	return (struct seq_range){start, start};
+}
+
 uint32_t reassembly_advance(struct reassembly *reassembly, uint32_t rcv_nxt)
 {
 	uint32_t reached = 0, in_order_to = rcv_nxt;

@@ -47,6 +47,13 @@ bool reassembly_has_room(const struct reassembly *reassembly, uint32_t start, ui
 bool reassembly_add(struct reassembly *reassembly, uint32_t start, uint32_t end);
 
 /*
+ * The first run of bytes in [start, end) that has arrived before, for a DSACK; empty when
+ * there is none.
+ */
+struct seq_range reassembly_overlap(const struct reassembly *reassembly, uint32_t start,
+                                    uint32_t end);
+
+/*
  * rcv_nxt has moved to RCV_NXT: takes out every range that it has reached or
  * passed and returns how far in-order data now goes (RCV_NXT itself or the end
  * of a range that began at or before it).

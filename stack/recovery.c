@@ -39,8 +39,9 @@ static uint32_t recovery_base(const struct conn *c)
 
 /*
  * Nothing bursts: what was in flight still counts so until a probe, the timer or the
- * peer's SACKs show what is missing. The window of a fast recovery cut short is its
- * end's.
+ * peer's SACKs show what is missing. Of a fast recovery the window is its end's, and the
+ * first segment goes again, since the former master may have died before it sent it.
+ * After a time-out all goes again, in slow start as before.
  */
 void recovery_take_over(struct stack *s, uint32_t slot)
 {
@@ -48,17 +49,31 @@ void recovery_take_over(struct stack *s, uint32_t slot)
 	struct recovery *r = slot_recovery(s, slot);
 	uint32_t base = recovery_base(c);
 
-	if (c->recovery == RECOVERY_FAST)
-		recovery_window_end(c);
-	c->recovery = RECOVERY_OPEN;
 	c->recover = c->snd_nxt;
 	c->dup_acks = 0;
 	c->rate.app_limited = 0;
-	if (!seq_lt(base, c->snd_nxt))
+	if (!seq_lt(base, c->snd_nxt)) {
+		c->recovery = RECOVERY_OPEN;
 		return;
-	sent_cover(&r->sent, base, c->snd_nxt, c->last_data_us);
+	}
+	sent_cover(&r->sent, base, c->snd_nxt, c->last_data_us,
+	           c->recovery == RECOVERY_OPEN && c->retransmits == 0);
 	r->rack.scanned = base;
 	r->rack.high_resent = c->snd_nxt;
+	if (c->recovery == RECOVERY_FAST) {
+		recovery_window_end(c);
+		c->recovery = RECOVERY_OPEN;
+		if (c->snd_nxt - base > c->snd_mss)
+			(void)sent_cut(&r->sent, 0, base + c->snd_mss);
+		sent_mark_lost(&r->sent, 0);
+	} else if (c->recovery == RECOVERY_TIMEOUT) {
+		uint32_t most = congestion_initial_window(c->congestion.mss);
+
+		if (c->congestion.cwnd > most)
+			c->congestion.cwnd = most;
+		for (uint32_t i = 0; i < r->sent.count; i++)
+			sent_mark_lost(&r->sent, i);
+	}
 }
 
 uint32_t recovery_pipe(const struct stack *s, uint32_t slot)
@@ -162,7 +177,8 @@ static void ack_record(void *arg, const struct sent_record *record)
 	rate_delivered(&c->rate, &news->gather, record, news->stack->event.now_us);
 	rack_delivered(news->stack, news->slot, news->seg, record);
 	if (record->flags & SENT_RETRANSMITTED) {
-		news->ambiguous = true;
+		if (record->sent_us > news->resent_us)
+			news->resent_us = record->sent_us;
 		return;
 	}
 	if (seq_leq(record->end, c->recover))
@@ -230,10 +246,19 @@ static void ack_records(struct ack_news *news)
 
 /* ---- an ACK: round trip, duplicates ---- */
 
+/* When a segment that gives a valid sample was sent; 0: none does. */
+static uint64_t ack_timed(const struct ack_news *news)
+{
+	if (news->oldest_us >= news->resent_us)
+		return news->oldest_us;
+	return news->newest_us >= news->resent_us ? news->newest_us : 0;
+}
+
 /*
- * The oldest segment that this ACK delivers gives the sample, unless one of them was
- * sent again: of which copy is the ACK (Karn)? And what came after it may have waited
- * for it at the peer. Then the timestamp echo is unambiguous (RFC 7323, section 4).
+ * The oldest segment that this ACK delivers gives the sample; but of one that was sent
+ * again nobody knows which copy is acknowledged (Karn), and what was sent before that may
+ * have waited for it at the peer. If nothing else is left, the timestamp echo is
+ * unambiguous (RFC 7323, section 4).
  */
 static void ack_round_trip(struct ack_news *news)
 {
@@ -241,10 +266,10 @@ static void ack_round_trip(struct ack_news *news)
 	uint64_t now = news->stack->event.now_us;
 	const struct segment *seg = news->seg;
 
-	if (news->newest_us != 0 && !news->ambiguous) {
-		rtt_sample(&c->rtt, now - news->oldest_us);
+	if (ack_timed(news) != 0) {
+		rtt_sample(&c->rtt, now - ack_timed(news));
 		rtt_note_min(&c->rtt, now - news->newest_us);
-	} else if (news->acked > 0 && (news->ambiguous || c->retransmits > 0) &&
+	} else if (news->acked > 0 && (news->resent_us != 0 || c->retransmits > 0) &&
 	           (c->flags & CONN_TIMESTAMPS) && seg->has_timestamps && seg->ts_echo != 0) {
 		uint32_t ms = timestamp_now(c->ts_offset, now) - seg->ts_echo;
 		uint64_t since_sent = now - c->last_data_us;
@@ -342,8 +367,8 @@ static void ack_congestion(struct ack_news *news, bool in_recovery)
 		.lost_bytes = news->lost,
 		.in_flight_before = news->before,
 		.in_flight = recovery_pipe(news->stack, news->slot),
-		.rtt_us = news->newest_us != 0 && !news->ambiguous ? now - news->newest_us : 0,
-		.cwnd_limited = news->before + c->snd_mss > c->congestion.cwnd,
+		.rtt_us = ack_timed(news) != 0 ? now - news->newest_us : 0,
+		.cwnd_limited = validation_used(news->stack, news->slot, news->before),
 		.in_recovery = in_recovery,
 		.ece = ecn_echoed(c, news->seg),
 		.rtt = &c->rtt,
@@ -360,6 +385,8 @@ static void ack_window(struct ack_news *news, uint32_t left)
 	bool in_recovery = c->recovery == RECOVERY_FAST;
 
 	recovery_reduce(s, news->slot, left, news->acked > 0 && news->lost == 0);
+	if (news->delivered > 0)
+		validation_acked(s, news->slot, news->delivered);
 	if (news->acked > 0 || news->delivered > 0 || news->lost > 0)
 		ack_congestion(news, in_recovery);
 	if (c->recovery != RECOVERY_OPEN && seq_geq(c->snd_una, c->recover)) {

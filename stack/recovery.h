@@ -97,12 +97,12 @@ struct ack_news {
 	uint32_t delivered; /* bytes newly delivered, by SACK or cumulatively */
 	uint32_t lost;      /* bytes marked as lost because of it */
 	bool duplicate;     /* by RFC 5681, section 2 */
-	bool ambiguous;     /* delivers what was sent more than once */
 	bool original;      /* delivers what was sent once only, before `recover` */
 	bool dsack;
 	struct seq_range dsack_block;
 	uint64_t oldest_us; /* when the oldest and the newest that was sent once only was sent; */
 	uint64_t newest_us; /* 0: none was delivered */
+	uint64_t resent_us; /* the same of the newest that was sent more than once */
 	struct rate_gather gather;
 };
 
@@ -199,5 +199,18 @@ void undo_resent(struct stack *stack, uint32_t slot, struct seq_range range);
 /* Nothing is sent again until F-RTO knows. */
 bool undo_holds_back(const struct stack *stack, uint32_t slot);
 void undo_ack(struct stack *stack, uint32_t slot, const struct ack_news *news);
+
+/* validation.c: RFC 7661 */
+
+/* An ACK that newly delivers so much has been taken in. */
+void validation_acked(struct stack *stack, uint32_t slot, uint32_t delivered);
+/* At least half of cwnd is in use, IN_FLIGHT bytes being in flight: it may grow. */
+bool validation_used(const struct stack *stack, uint32_t slot, uint32_t in_flight);
+/* Before sending: a cwnd that was not used for long shrinks. */
+void validation_look(struct stack *stack, uint32_t slot);
+/* The bytes in flight that a loss is answered from (4.4.1). */
+uint32_t validation_flight(const struct stack *stack, uint32_t slot, uint32_t flight);
+/* A recovery is over: cwnd is another one now, and not measured yet. */
+void validation_recovered(struct recovery *recovery);
 
 #endif

@@ -61,6 +61,7 @@ void recovery_enter(struct stack *s, uint32_t slot, uint32_t in_flight)
 	uint32_t flight = c->snd_nxt - c->snd_una;
 
 	/* what limited transmit has sent beyond cwnd does not count (RFC 5681, 3.2, step 2) */
+	flight = validation_flight(s, slot, flight);
 	if (flight > c->congestion.cwnd)
 		flight = c->congestion.cwnd;
 	c->recovery = RECOVERY_FAST;
@@ -95,6 +96,7 @@ void recovery_leave(struct stack *s, uint32_t slot)
 	r->reno_sacked = 0;
 	r->undo.frto = FRTO_OFF;
 	rack_recovered(&r->rack);
+	validation_recovered(r);
 	congestion_ops(&c->congestion)->on_recovered(&c->congestion, s->event.now_us);
 }
 

@@ -156,11 +156,7 @@ static void reno_on_undo(struct congestion *cc, uint64_t now_us)
 
 static void reno_on_idle(struct congestion *cc, uint64_t now_us)
 {
-	uint32_t restart = congestion_initial_window(cc->mss);
-
 	(void)now_us;
-	if (cc->cwnd > restart)
-		cc->cwnd = restart;
 	reno_of(cc)->bytes_acked = 0;
 }
 

@@ -132,7 +132,7 @@ struct sent_record *sent_push(struct sent *sent, uint32_t start, uint32_t end)
 	return record;
 }
 
-void sent_cover(struct sent *sent, uint32_t start, uint32_t end, uint64_t sent_us)
+void sent_cover(struct sent *sent, uint32_t start, uint32_t end, uint64_t sent_us, bool once)
 {
 	struct sent_record *record;
 
@@ -140,6 +140,8 @@ void sent_cover(struct sent *sent, uint32_t start, uint32_t end, uint64_t sent_u
 	record = sent_push(sent, start, end);
 	record->sent_us = sent_us;
 	record->flags = SENT_RETRANSMITTED;
+	if (once && (end - start == 1 || sent_cut(sent, 0, end - 1)))
+		sent_at(sent, sent->count - 1)->flags = 0;
 }
 
 bool sent_cut(struct sent *sent, uint32_t i, uint32_t at)

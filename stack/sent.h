@@ -89,10 +89,11 @@ bool sent_room(struct sent *sent);
 struct sent_record *sent_push(struct sent *sent, uint32_t start, uint32_t end);
 
 /*
- * One record for all of [start, end) that another master sent, last at SENT_US:
- * in flight, and RETRANSMITTED for all one knows. SENT must be empty.
+ * Records for all of [start, end) that another master sent, last at SENT_US: in flight,
+ * and RETRANSMITTED for all one knows. With ONCE the last byte went out just then and not
+ * again, so that its ACK is worth a round-trip sample. SENT must be empty.
  */
-void sent_cover(struct sent *sent, uint32_t start, uint32_t end, uint64_t sent_us);
+void sent_cover(struct sent *sent, uint32_t start, uint32_t end, uint64_t sent_us, bool once);
 
 /*
  * Drops what lies below UNA, telling VISIT of each record that was not SACKED. Of

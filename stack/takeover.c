@@ -33,7 +33,7 @@ static bool conn_valid(const struct stack *s, uint32_t slot)
 	       c->snd_wscale <= WINDOW_SCALE_MAX && c->rcv_wscale <= WINDOW_SCALE_MAX &&
 	       c->user_timeout_us <= USER_TIMEOUT_MAX_US &&
 	       c->uto_local_s <= SEGMENT_USER_TIMEOUT_MAX && rtt_valid(&c->rtt) &&
-	       congestion_valid(&c->congestion) &&
+	       congestion_valid(&c->congestion) && c->recovery <= RECOVERY_TIMEOUT &&
 	       reassembly_valid(&s->table.reassembly[slot], c->rcv_nxt) &&
 	       lookup_find(s->lookup, &c->identity.flow) == LOOKUP_NONE;
 }

@@ -165,6 +165,20 @@ static struct link_packet *make(const struct packet_out *out, unsigned to)
 	return packet;
 }
 
+/*
+ * Flips one bit. One in 65,536 then looks like a packet of the own host, whose checksum
+ * nobody has finished, and must be taken: that one stays as it is.
+ */
+static void corrupt(struct link *link, struct link_packet *packet)
+{
+	uint32_t at = random_below(link->random, (uint32_t)packet->length);
+	uint8_t bit = (uint8_t)(1u << random_below(link->random, 8));
+
+	packet->tcp[at] ^= bit;
+	if (checksum_tcp_ok(&packet->src, &packet->dst, packet->tcp, packet->length))
+		packet->tcp[at] ^= bit;
+}
+
 static void fly(struct link *link, const struct packet_out *out, unsigned to, uint64_t now_us)
 {
 	const struct link_config *config = &link->config;
@@ -186,8 +200,7 @@ static void fly(struct link *link, const struct packet_out *out, unsigned to, ui
 		packet->tos = (uint8_t)random_below(link->random, 4);
 	strip_options(link, packet);
 	if (chance(link, config->corrupt))
-		packet->tcp[random_below(link->random, (uint32_t)packet->length)] ^=
-			(uint8_t)(1u << random_below(link->random, 8));
+		corrupt(link, packet);
 	put(link, packet);
 }
 

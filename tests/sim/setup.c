@@ -115,7 +115,7 @@ static bool draws_resets(const struct sim_setup *setup)
 	bool shaky = link->loss + link->late + link->corrupt + link->duplicate > 0 ||
 	             link->jitter_us > 0 || link->rate > 0 || link->mtu > 0;
 
-	return setup->darkness > 0 || link->loss >= 100 ||
+	return setup->darkness > 0 || link->loss + link->corrupt >= 70 ||
 	       (setup->config[1].syn_cookies != STACK_COOKIES_OFF && shaky);
 }
 

@@ -345,21 +345,6 @@ static void idle_time_does_not_count(void **state)
 	assert_near(cwnd(&path), cwnd(&straight), 0.005, "cwnd", 3);
 }
 
-static void a_long_idleness_brings_back_the_initial_window(void **state)
-{
-	struct path path = path_open(20 * MS, 1000, CONGESTION_SSTHRESH_INFINITE);
-
-	(void)state;
-	lose(&path);
-	run(&path, 2);
-	path.now_us += 10000 * MS;
-	congestion_ops(&path.cc)->on_idle(&path.cc, path.now_us);
-	assert_int_equal(path.cc.cwnd, 10 * MSS);
-	while (path.cc.cwnd < path.cc.ssthresh)
-		round_trip(&path);
-	follow(&path, 1000, 1000, 10); /* W_max is remembered */
-}
-
 /* ---- sections 4.10 and RFC 9406 ---- */
 
 static void slow_start_grows_by_what_is_acknowledged_and_pacing_spreads_it(void **state)
@@ -530,7 +515,6 @@ int main(void)
 		cmocka_unit_test(a_mark_reduces_like_a_loss_and_is_not_taken_back),
 		cmocka_unit_test(time_in_which_the_application_was_the_limit_does_not_count),
 		cmocka_unit_test(idle_time_does_not_count),
-		cmocka_unit_test(a_long_idleness_brings_back_the_initial_window),
 		cmocka_unit_test(slow_start_grows_by_what_is_acknowledged_and_pacing_spreads_it),
 		cmocka_unit_test(segments_are_spread_over_a_round_trip),
 		cmocka_unit_test(without_a_round_trip_nothing_is_paced),
