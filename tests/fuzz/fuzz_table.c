@@ -1,0 +1,67 @@
+/*
+ * The check of a table that is taken up: a former engine left connections in the
+ * states that the bytes choose, then bytes of it were damaged. The next engine
+ * drops what does not hold, and lives with the rest.
+ */
+#include "tests/fuzz/fuzz.h"
+
+static void damage(struct fuzz *fuzz, struct bed *bed)
+{
+	unsigned changes = fuzz_byte(fuzz) % 16;
+
+	for (unsigned i = 0; i < changes; i++) {
+		const struct table *table = &bed->stack->table;
+		uint8_t where = fuzz_byte(fuzz);
+		size_t at = fuzz_u16(fuzz);
+		uint8_t *memory = bed->memory;
+
+		if (where < 64) /* the header and the undo record */
+			at %= sizeof(*table->header);
+		else if (where < 192) /* a connection that is likely in use */
+			at = (size_t)((uint8_t *)table->conn - memory) +
+			     at % (2 * sizeof(*table->conn));
+		else if (where < 224)
+			at = (size_t)((uint8_t *)table->reassembly - memory) +
+			     at % sizeof(*table->reassembly);
+		else
+			at = (size_t)((uint8_t *)table->half_open - memory) +
+			     at % (bed->bytes - (size_t)((uint8_t *)table->half_open - memory));
+		if (at < bed->bytes)
+			memory[at] ^= fuzz_byte(fuzz);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+	struct fuzz fuzz = {bytes, length};
+	enum tcp_state state = (enum tcp_state)(fuzz_byte(&fuzz) % TCP_STATES);
+	struct endpoint any = {.port = LOCAL_PORT};
+	struct bed bed;
+
+	fuzz_open(&fuzz, &bed);
+	if (state == TCP_SYN_RECEIVED && bed.config.syn_cookies == STACK_COOKIES_ALWAYS)
+		state = TCP_LISTEN;
+	reach(&bed, state);
+	if (state == TCP_ESTABLISHED && (fuzz_byte(&fuzz) & 1)) {
+		user_write(&bed, 20000);
+		peer_data_at(&bed, 3000, 1000); /* out of order */
+	}
+	bed.handle.id = BED_ANY;
+	bed.held = true;
+	damage(&fuzz, &bed);
+	stack_destroy(bed.stack);
+	bed.stack = NULL;
+	bed.stack = stack_create(&bed.config, &bed.hooks, bed.memory, bed.bytes, NULL);
+	if (bed.stack == NULL) { /* it was no table any more */
+		free(bed.memory);
+		free(bed.out);
+		if (bed.attached)
+			worker_close(&bed.worker);
+		return 0;
+	}
+	any.address.version = bed.flow.local.address.version;
+	(void)stack_listen(bed.stack, &any);
+	fuzz_settle(&bed);
+	fuzz_run(&fuzz, &bed);
+	return 0;
+}
