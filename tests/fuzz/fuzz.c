@@ -192,8 +192,8 @@ static void give_worker(struct bed *bed)
 	if (bed->attached || !stack_accept_next(bed->stack, &bed->handle))
 		return;
 	worker_open(&bed->worker, 4096, 16384);
-	bed->attached = stack_attach(bed->stack, bed->handle, BED_WORKER, &bed->worker.ring,
-	                             bed->now_us);
+	bed->attached =
+		stack_attach(bed->stack, bed->handle, BED_WORKER, &bed->worker.ring, bed->now_us);
 	if (!bed->attached)
 		worker_close(&bed->worker);
 	bed->handle.id = BED_ANY;
@@ -247,7 +247,7 @@ static void worker_does(struct fuzz *fuzz, struct bed *bed)
 	stack_ring_changed(bed->stack, own_handle(bed), bed->now_us);
 }
 
-static void another_engine(struct bed *bed)
+bool fuzz_take_over(struct bed *bed)
 {
 	struct endpoint any = {.port = LOCAL_PORT};
 	struct conn_handle handle;
@@ -256,11 +256,14 @@ static void another_engine(struct bed *bed)
 	stack_destroy(bed->stack);
 	bed->stack = NULL;
 	bed->stack = stack_create(&bed->config, &bed->hooks, bed->memory, bed->bytes, NULL);
-	if (bed->stack == NULL || !stack_listen(bed->stack, &any))
+	if (bed->stack == NULL)
+		return false;
+	if (!stack_listen(bed->stack, &any))
 		abort();
 	handle = own_handle(bed);
 	if (bed->attached && bed->detached == 0 && handle.id != 0)
 		(void)stack_attach(bed->stack, handle, BED_WORKER, &bed->worker.ring, bed->now_us);
+	return true;
 }
 
 static void time_passes(struct bed *bed, uint64_t us)
@@ -286,7 +289,8 @@ void fuzz_event(struct fuzz *fuzz, struct bed *bed)
 
 	switch (fuzz_byte(fuzz) % 16) {
 	case 0:
-		another_engine(bed);
+		if (!fuzz_take_over(bed))
+			abort();
 		break;
 	case 1:
 		(void)stack_close(bed->stack, own_handle(bed).id, bed->now_us);

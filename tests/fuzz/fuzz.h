@@ -31,6 +31,12 @@ void fuzz_settle(struct bed *bed);
 /* A segment to the bed's connection whose every field the next bytes choose, near what fits. */
 void fuzz_segment(struct fuzz *fuzz, struct bed *bed);
 
+/*
+ * The engine is gone without a word; another one takes up the table and the ring. False when the
+ * table is none any more: then the bed has no engine.
+ */
+bool fuzz_take_over(struct bed *bed);
+
 /* Something that the worker does, or time that passes, or another engine that takes over. */
 void fuzz_event(struct fuzz *fuzz, struct bed *bed);
 

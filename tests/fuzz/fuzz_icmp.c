@@ -68,8 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 			uint16_t sum;
 
 			memset(message + 22, 0, 2);
-			sum = (uint16_t)~checksum_fold(
-				checksum_add(0, message + 20, size - 20));
+			sum = (uint16_t)~checksum_fold(checksum_add(0, message + 20, size - 20));
 			memcpy(message + 22, &sum, sizeof(sum));
 		}
 		exact = malloc(size > 0 ? size : 1);

@@ -35,7 +35,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
 	struct fuzz fuzz = {bytes, length};
 	enum tcp_state state = (enum tcp_state)(fuzz_byte(&fuzz) % TCP_STATES);
-	struct endpoint any = {.port = LOCAL_PORT};
 	struct bed bed;
 
 	fuzz_open(&fuzz, &bed);
@@ -49,18 +48,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	bed.handle.id = BED_ANY;
 	bed.held = true;
 	damage(&fuzz, &bed);
-	stack_destroy(bed.stack);
-	bed.stack = NULL;
-	bed.stack = stack_create(&bed.config, &bed.hooks, bed.memory, bed.bytes, NULL);
-	if (bed.stack == NULL) { /* it was no table any more */
+	if (!fuzz_take_over(&bed)) { /* it was no table any more */
 		free(bed.memory);
 		free(bed.out);
 		if (bed.attached)
 			worker_close(&bed.worker);
 		return 0;
 	}
-	any.address.version = bed.flow.local.address.version;
-	(void)stack_listen(bed.stack, &any);
 	fuzz_settle(&bed);
 	fuzz_run(&fuzz, &bed);
 	return 0;
