@@ -218,7 +218,7 @@ class Peer:
     def _is_mine(self, seg):
         if (seg.src, seg.dst, seg.dport) != (self.dst, self.src, self.sport):
             return False
-        if self.dport is None and seg.flags == "S":
+        if self.dport is None and "S" in seg.flags and "A" not in seg.flags:
             self.dport = seg.sport
         return seg.sport == self.dport
 

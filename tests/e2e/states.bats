@@ -272,7 +272,7 @@ log_has() {
 	with_peers -o msl=1s <<-'END'
 		called = new_peer(port=None)
 		call = calmctl("call", f"[{here}]:{called.sport}")
-		syn = called.expect("S")
+		syn = called.expect("SEC")
 		assert syn.ack == 0 and syn.mss and syn.sack_permitted and syn.timestamps, syn
 		wait_state(called, "SYN-SENT")
 		assert history(called) == ["CLOSED", "SYN-SENT"]
@@ -298,7 +298,7 @@ log_has() {
 	with_peers <<-'END'
 		called = new_peer(port=None)
 		call = calmctl("call", f"[{here}]:{called.sport}")
-		syn = called.expect("S")
+		syn = called.expect("SEC")
 		called.send("S", ack=0)               # its own, not an answer
 		called.expect("SA", ack=called.snd_nxt, seq=syn.seq)
 		wait_state(called, "SYN-RECEIVED")
@@ -318,8 +318,8 @@ log_has() {
 		called = new_peer(port=None)
 		begin = time.monotonic()
 		call = calmctl("call", f"[{here}]:{called.sport}")
-		called.expect("S")
-		called.expect("S", timeout=2)         # again after the first time-out
+		called.expect("SEC")
+		called.expect("S", timeout=2)         # again after the first time-out, without ECN
 		wait_state(called, "SYN-SENT")
 		assert call.wait(10) == 1
 		assert 1.8 < time.monotonic() - begin < 4
@@ -334,7 +334,7 @@ log_has() {
 	with_peers <<-'END'
 		called = new_peer(port=None)
 		call = calmctl("call", f"[{here}]:{called.sport}")
-		syn = called.expect("S")
+		syn = called.expect("SEC")
 		called.send("RA", seq=0, ack=syn.seq + 7)  # acknowledges what was never sent: not believed
 		called.drain()
 		assert connection(called)["state"] == "SYN-SENT"
@@ -343,7 +343,7 @@ log_has() {
 		wait_state(called, "CLOSED")
 		other = new_peer(port=None)
 		call = calmctl("call", f"[{here}]:{other.sport}")
-		other.expect("S")
+		other.expect("SEC")
 		wait_state(other, "SYN-SENT")
 		ctl("close", connection(other)["id"])
 		assert call.wait(5) == 1
@@ -356,7 +356,7 @@ log_has() {
 	with_peers <<-'END'
 		called = new_peer(port=PORT)
 		call = calmctl("call", "-p", PORT, f"[{here}]:{called.sport}")
-		syn = called.expect("S")
+		syn = called.expect("SEC")
 		wait_state(called, "SYN-SENT")
 		assert history(called) == ["CLOSED", "LISTEN", "SYN-SENT"]
 		called.send("SA")
