@@ -43,6 +43,10 @@ static const struct line sending[] = {
 	{"snd_up", "snd_up", SENT},
 	{"queue", "snd_queue", PLAIN},
 	{"MSS", "send_mss", PLAIN},
+	{"path MTU", "path_mtu", PLAIN},
+	{"path MTU proven", "path_mtu_proven", PLAIN},
+	{"path MTU searched", "path_mtu_search", PLAIN},
+	{"black holes", "path_mtu_black_holes", PLAIN},
 	{"window shift", "snd_wscale", PLAIN},
 };
 

@@ -205,6 +205,10 @@ static void add_options(json_t *o, const struct conn_info *info)
 {
 	set_number(o, "send_mss", info->send_mss);
 	set_number(o, "receive_mss", info->receive_mss);
+	set_number(o, "path_mtu", info->path_mtu);
+	set_number(o, "path_mtu_proven", info->path_mtu_proven);
+	set_number(o, "path_mtu_search", info->path_mtu_search);
+	set_number(o, "path_mtu_black_holes", info->path_mtu_black_holes);
 	set_bool(o, "timestamps", info->timestamps);
 	set_bool(o, "sack", info->sack);
 	set_bool(o, "ecn", info->ecn);

@@ -102,6 +102,7 @@ uint32_t conn_create(struct stack *stack, const struct conn_identity *identity)
 	c->unacked_since_us = c->stalled_since_us = stack->event.now_us;
 	user_timeout_init(stack, slot);
 	rtt_init(&c->rtt);
+	pmtu_init(c);
 	reassembly_clear(event_reassembly(stack, slot));
 	conn_private_reset(slot_private(stack, slot));
 	lookup_add(stack->lookup, slot);
@@ -236,7 +237,7 @@ void conn_close(struct stack *stack, uint32_t slot, const char *why)
 void conn_set_mss(struct conn *c)
 {
 	const struct ip_address *address = &c->identity.flow.peer.address;
-	uint32_t mss = mss_for_mtu(address, c->identity.mtu);
+	uint32_t mss = mss_for_mtu(address, c->pmtu.mtu);
 
 	if (c->peer_mss < mss)
 		mss = c->peer_mss > PEER_MSS_LEAST ? c->peer_mss : PEER_MSS_LEAST;

@@ -11,6 +11,7 @@
 
 #include "address.h"
 #include "congestion.h"
+#include "pmtu.h"
 #include "rate.h"
 #include "reassembly.h"
 #include "rtt.h"
@@ -34,7 +35,7 @@ struct conn_identity {
 	uint64_t id; /* 0: the slot is free */
 	struct flow flow;
 	uint32_t ifindex; /* by which the peer is reached; 0 unknown */
-	uint32_t mtu;     /* of that interface */
+	uint32_t mtu;     /* of that interface; what the path carries is in struct pmtu */
 	uint64_t created_us;
 };
 
@@ -131,6 +132,8 @@ struct conn {
 	struct rtt rtt;
 	uint32_t ecn_seq; /* snd_nxt when cwnd was last reduced */
 	uint32_t reserved2;
+
+	struct pmtu pmtu;
 
 	/* loss recovery and congestion control */
 	struct congestion congestion;

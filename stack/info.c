@@ -48,6 +48,10 @@ static void info_sequence(struct conn_info *info, const struct conn *c)
 	info->rcv_queue = (uint32_t)(c->rx_head - c->rx_tail);
 	info->send_mss = c->snd_mss;
 	info->receive_mss = mss_for_mtu(&c->identity.flow.peer.address, c->identity.mtu);
+	info->path_mtu = c->pmtu.mtu;
+	info->path_mtu_proven = c->pmtu.proven;
+	info->path_mtu_search = c->pmtu.state == PMTU_SEARCHING ? c->pmtu.high : 0;
+	info->path_mtu_black_holes = c->pmtu.black_holes;
 	info->timestamps = (c->flags & CONN_TIMESTAMPS) != 0;
 	info->sack = (c->flags & CONN_SACK) != 0;
 	info->ecn = (c->flags & CONN_ECN) != 0;

@@ -144,8 +144,12 @@ static void ack_window_opened(struct stack *s, uint32_t slot)
 
 	conn_timer_stop(s, slot, CONN_TIMER_PERSIST);
 	c->persist_shift = 0;
-	if (c->snd_una != c->snd_nxt)
-		recovery_resend_all(s, slot);
+	if (c->snd_una == c->snd_nxt)
+		return;
+	recovery_resend(s, slot, 0);
+	/* a new master would not know that it is to be sent again, and needs something that runs */
+	if (c->timer_us[CONN_TIMER_RETRANSMIT] == TIMER_NEVER)
+		conn_timer(s, slot, CONN_TIMER_RETRANSMIT, s->event.now_us + rtt_timeout(&c->rtt));
 }
 
 /* The window stays shut but the peer answers: never a reason to give up (RFC 9293, MUST-37). */

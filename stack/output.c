@@ -163,6 +163,7 @@ static bool output_one(struct stack *s, uint32_t slot, uint32_t length, bool las
 	if (c->snd_una == c->snd_nxt)
 		c->unacked_since_us = s->event.now_us;
 	recovery_sent(s, slot, c->snd_nxt, c->snd_nxt + length + fin);
+	pmtu_sent(s, slot, c->snd_nxt, length);
 	c->snd_nxt += length + fin;
 	c->counters.bytes_out += length;
 	if (fin)
@@ -191,7 +192,7 @@ static bool output_new(struct stack *s, uint32_t slot)
 		uint64_t available = c->tx_head - output_sent(c);
 		int32_t window = seq_diff(c->snd_una + c->snd_wnd, c->snd_nxt);
 		uint32_t room = pipe < c->congestion.cwnd ? c->congestion.cwnd - pipe : 0;
-		uint32_t length = c->snd_mss;
+		uint32_t length = pmtu_segment(s, slot, available, window);
 		bool last;
 
 		if (available == 0 && !(c->flags & CONN_FIN_QUEUED))

@@ -74,12 +74,15 @@ bool pacing_allows(struct stack *s, uint32_t slot, uint32_t length, uint32_t pip
 {
 	const struct conn *c = slot_conn(s, slot);
 	struct pacing *p = &slot_private(s, slot)->pacing;
+	int64_t quantum = pacing_quantum(c);
+	int64_t cost = (int64_t)length * MICRO;
 
 	if (c->congestion.pacing_rate == 0)
 		return true;
 	if (pipe == 0 && p->debt > pacing_start(c))
 		p->debt = pacing_start(c);
-	if (p->debt + (int64_t)length * MICRO > pacing_quantum(c))
+	/* a probe of the path MTU is larger than a segment, and must be able to go, too */
+	if (p->debt + (cost < quantum ? cost : quantum) > quantum)
 		p->waiting = true;
 	return !p->waiting;
 }

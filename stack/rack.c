@@ -132,8 +132,7 @@ uint32_t rack_detect(struct stack *s, uint32_t slot, uint64_t *deadline_us)
 			                        record->end);
 
 			if (older && late) {
-				lost += record->end - record->start;
-				recovery_mark_lost(s, slot, i);
+				lost += recovery_mark_lost(s, slot, i);
 			} else {
 				if (older && record->sent_us + wait < *deadline_us)
 					*deadline_us = record->sent_us + wait;

@@ -150,7 +150,7 @@ void recovery_probed(struct stack *s, uint32_t slot)
 	r->rack.high_resent = seq_max(r->rack.high_resent, sent_at(&r->sent, 0)->end);
 }
 
-void recovery_resend_all(struct stack *s, uint32_t slot)
+void recovery_resend(struct stack *s, uint32_t slot, uint32_t most)
 {
 	struct conn *c = event_conn(s, slot);
 	struct sent *sent = &slot_recovery(s, slot)->sent;
@@ -160,9 +160,13 @@ void recovery_resend_all(struct stack *s, uint32_t slot)
 		c->flags |= CONN_SYN_OWED; /* the SYN has no record */
 		return;
 	}
-	for (uint32_t i = 0; i < sent->count; i++)
-		if (!(sent_at(sent, i)->flags & (SENT_SACKED | SENT_LOST)))
+	for (uint32_t i = 0; i < sent->count; i++) {
+		const struct sent_record *record = sent_at(sent, i);
+
+		if (record->end - record->start > most &&
+		    !(record->flags & (SENT_SACKED | SENT_LOST)))
 			sent_mark_lost(sent, i);
+	}
 	recovery_cap_reno(slot_recovery(s, slot));
 }
 
@@ -181,6 +185,9 @@ static void ack_record(void *arg, const struct sent_record *record)
 			news->resent_us = record->sent_us;
 		return;
 	}
+	pmtu_delivered(news->stack, news->slot,
+	               record->end - record->start -
+	                       ((c->flags & CONN_FIN_SENT) && record->end == c->snd_nxt));
 	if (seq_leq(record->end, c->recover))
 		news->original = true;
 	if (news->oldest_us == 0 || record->sent_us < news->oldest_us)
@@ -419,6 +426,7 @@ void recovery_ack(struct stack *s, uint32_t slot, const struct segment *seg, uin
 	ack_round_trip(&news);
 	left = ack_duplicates(&news);
 	ack_dsack(&news);
+	pmtu_acked(s, slot);
 	undo_ack(s, slot, &news);
 	recovery_detect(&news);
 	ack_window(&news, left);

@@ -128,13 +128,19 @@ bool recovery_next(struct stack *stack, uint32_t slot, struct seq_range *range);
 void recovery_resent(struct stack *stack, uint32_t slot, struct seq_range range);
 /* The first octet in flight has been sent as a window probe: an ACK of it may be of either copy. */
 void recovery_probed(struct stack *stack, uint32_t slot);
-/* Everything in flight must be sent again, soon, but not for congestion (path MTU, an opened window). */
-void recovery_resend_all(struct stack *stack, uint32_t slot);
+/*
+ * All segments in flight of more than MOST bytes must be sent again, soon, but not for
+ * congestion (path MTU, an opened window).
+ */
+void recovery_resend(struct stack *stack, uint32_t slot, uint32_t most);
 
 /* recovery_loss.c: fast recovery and time-out */
 
-/* Record I is lost: marks, counts and tells the congestion control. */
-void recovery_mark_lost(struct stack *stack, uint32_t slot, uint32_t i);
+/*
+ * Record I is lost: marks, counts and tells the congestion control. Returns its bytes; 0 when
+ * they tell nothing about congestion.
+ */
+uint32_t recovery_mark_lost(struct stack *stack, uint32_t slot, uint32_t i);
 /* What is lost by now, by RACK or by duplicate ACKs; begins fast recovery if need be. */
 void recovery_detect(struct ack_news *news);
 /* Fast recovery begins; IN_FLIGHT bytes were before anything was marked. */

@@ -8,7 +8,7 @@
 
 /* ---- marking ---- */
 
-void recovery_mark_lost(struct stack *s, uint32_t slot, uint32_t i)
+uint32_t recovery_mark_lost(struct stack *s, uint32_t slot, uint32_t i)
 {
 	struct conn *c = event_conn(s, slot);
 	struct sent *sent = &slot_recovery(s, slot)->sent;
@@ -19,9 +19,11 @@ void recovery_mark_lost(struct stack *s, uint32_t slot, uint32_t i)
 	sent_mark_lost(sent, i);
 	recovery_cap_reno(slot_recovery(s, slot));
 	record = sent_at(sent, i);
+	if (pmtu_lost(s, slot, record->start))
+		return 0;
 	c->rate.lost += record->end - record->start;
 	if (ops->on_segment_lost == NULL)
-		return;
+		return record->end - record->start;
 	lost = (struct congestion_lost){
 		.now_us = s->event.now_us,
 		.bytes = record->end - record->start,
@@ -32,6 +34,7 @@ void recovery_mark_lost(struct stack *s, uint32_t slot, uint32_t i)
 		.total_lost = c->rate.lost,
 	};
 	ops->on_segment_lost(&c->congestion, &lost);
+	return lost.bytes;
 }
 
 /* Of the first record at most one segment; returns how many bytes. */
@@ -39,18 +42,16 @@ static uint32_t loss_mark_head(struct stack *s, uint32_t slot)
 {
 	struct sent *sent = &slot_recovery(s, slot)->sent;
 	const struct sent_record *head;
-	uint32_t mss = slot_conn(s, slot)->snd_mss;
+	const struct conn *c = slot_conn(s, slot);
 
 	if (sent->count == 0)
 		return 0;
 	head = sent_at(sent, 0);
 	if (head->flags & (SENT_SACKED | SENT_LOST))
 		return 0;
-	if (head->end - head->start > mss)
-		(void)sent_cut(sent, 0, head->start + mss);
-	recovery_mark_lost(s, slot, 0);
-	head = sent_at(sent, 0);
-	return head->end - head->start;
+	if (head->end - head->start > c->snd_mss && !pmtu_is_probe(c, head->start))
+		(void)sent_cut(sent, 0, head->start + c->snd_mss);
+	return recovery_mark_lost(s, slot, 0);
 }
 
 /* ---- fast recovery ---- */
@@ -117,13 +118,20 @@ void recovery_reduce(struct stack *s, uint32_t slot, uint32_t delivered, bool sa
  */
 static uint32_t loss_without_sack(const struct ack_news *news)
 {
-	const struct conn *c = slot_conn(news->stack, news->slot);
+	struct conn *c = event_conn(news->stack, news->slot);
+	uint32_t lost;
 	bool third = c->recovery == RECOVERY_OPEN && c->dup_acks >= DUPLICATE_THRESHOLD &&
 	             seq_gt(c->snd_una, c->recover);
 	bool partial =
 		c->recovery == RECOVERY_FAST && news->acked > 0 && seq_lt(c->snd_una, c->recover);
 
-	return third || partial ? loss_mark_head(news->stack, news->slot) : 0;
+	if (!third && !partial)
+		return 0;
+	lost = loss_mark_head(news->stack, news->slot);
+	/* a path MTU probe: further duplicates of the same flight tell of it only */
+	if (third && lost == 0)
+		c->recover = c->snd_nxt;
+	return lost;
 }
 
 /* By RACK, whose timer stands for what it cannot tell yet. */
@@ -184,7 +192,7 @@ static void timeout_mark(struct stack *s, uint32_t slot)
 		if (record->flags & (SENT_SACKED | SENT_LOST))
 			continue;
 		if (i == 0 || !(c->flags & CONN_SACK) || rack_overdue(s, slot, record))
-			recovery_mark_lost(s, slot, i);
+			(void)recovery_mark_lost(s, slot, i);
 	}
 }
 
@@ -205,6 +213,7 @@ void recovery_timeout(struct stack *s, uint32_t slot)
 		return;
 	}
 	timeout_mark(s, slot);
+	pmtu_timeout(s, slot);
 	congestion_ops(&c->congestion)
 		->on_timeout(&c->congestion, flight, c->retransmits == 1, s->event.now_us);
 	ecn_reduced(c);

@@ -226,6 +226,10 @@ struct conn_info {
 	uint32_t snd_queue; /* bytes written by the session, not yet acknowledged */
 	uint32_t rcv_queue; /* bytes received, not yet taken by the session */
 	uint32_t send_mss, receive_mss;
+	uint32_t path_mtu;        /* the largest packet that is sent but for probes */
+	uint32_t path_mtu_proven; /* the largest that has arrived; 0: none yet */
+	uint32_t path_mtu_search; /* larger ones are tried up to this; 0: none are */
+	uint32_t path_mtu_black_holes;
 	bool timestamps, sack, window_scaling, ecn;
 	uint8_t snd_wscale, rcv_wscale;
 	uint32_t cwnd, ssthresh, in_flight;

@@ -67,6 +67,10 @@
 	X(orphans_ended, "orphansEnded", "connections without a session reset to make room")       \
 	X(time_wait_full, "timeWaitFull", "TIME-WAIT entries ended early for a new one")           \
 	X(time_wait_reused, "timeWaitReused", "TIME-WAIT pairs opened again by a newer SYN")       \
+	X(icmp_held, "icmpHeld", "too-big errors that wait for a time-out to confirm them")        \
+	X(pmtu_probes, "pathMtuProbes", "segments sent to try a larger path MTU")                  \
+	X(pmtu_probes_lost, "pathMtuProbesLost", "of these, lost")                                 \
+	X(pmtu_black_holes, "pathMtuBlackHoles", "times that large segments stopped arriving")     \
 	X(icmp_in, "icmpIn", "ICMP errors about our connections that were believed")               \
 	X(icmp_ignored, "icmpIgnored", "ICMP errors that quoted nothing of ours in flight")        \
 	X(ring_errors, "ringErrors", "connections ended for what their worker wrote to its ring")  \

@@ -29,7 +29,7 @@ static bool conn_valid(const struct stack *s, uint32_t slot)
 	       seq_leq(c->snd_una, c->snd_nxt) && seq_leq(c->rcv_nxt, c->rcv_adv) &&
 	       c->tx_una <= c->tx_head && c->tx_head - c->tx_una <= RING_SIZE_MAX &&
 	       c->rx_tail <= c->rx_head && c->rx_head - c->rx_tail <= RING_SIZE_MAX &&
-	       c->early_bytes <= CONN_EARLY_BYTES && c->snd_mss > 0 &&
+	       c->early_bytes <= CONN_EARLY_BYTES && c->snd_mss > 0 && pmtu_valid(c) &&
 	       c->snd_wscale <= WINDOW_SCALE_MAX && c->rcv_wscale <= WINDOW_SCALE_MAX &&
 	       c->user_timeout_us <= USER_TIMEOUT_MAX_US &&
 	       c->uto_local_s <= SEGMENT_USER_TIMEOUT_MAX && rtt_valid(&c->rtt) &&
@@ -64,6 +64,7 @@ static void rebuild_conn(struct stack *s, uint32_t slot)
 	orphan_notice(s, slot);
 	timer_set(s->timers, slot, deadline);
 	recovery_take_over(s, slot);
+	pmtu_take_over(c);
 	conn_dirty(s, slot);
 }
 

@@ -47,6 +47,37 @@ route_to() {
 	stop_calmd
 }
 
+@test "a router's too-big is believed at once, and no time-out is needed" {
+	local far=calmd-$$-f
+	add_namespace "$far"
+	ip link add far0 netns "$CLIENT_NS" mtu 1300 type veth peer name far0 netns "$far" mtu 1500
+	add_addresses "$CLIENT_NS" far0 10.78.0.1/24 fd78::1/64
+	add_addresses "$far" far0 10.78.0.2/24 fd78::2/64
+	ip -n "$far" route add default via 10.78.0.1
+	ip -n "$far" route add default via fd78::1
+	in_client sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	start_calmd
+	for server in "$SERVER4" "$SERVER6"; do
+		run_peer_in "$far" "$server" <<-'END'
+			from telnet import *
+			with Telnet(sys.argv[1], PORT, timeout=60) as client:
+			    client.read_until(rb"# $")
+			    client.type("stty raw -echo; echo GO; head -c 300000 /dev/zero; echo; echo END\r")
+			    client.read_until(rb"\0\nEND\n", timeout=60)
+			    row = [row for row in ctl("list") if row["state"] == "ESTABLISHED"][0]
+			    shown = ctl("show", row["id"])
+			    assert shown["path_mtu"] == 1300, shown["path_mtu"]
+			    assert shown["counters"]["timeouts"] == 0, shown["counters"]
+			    client.type("exit\n")  # raw: no CR
+			    client.read_all()
+		END
+	done
+	assert_equal "black holes" "$(ctl_get pathMtuBlackHoles stats)" 0
+	in_client sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
+	ip netns del "$far"
+	stop_calmd
+}
+
 @test "a forged ICMP too-big about data in flight makes the segments smaller, and the session goes on" {
 	start_calmd
 	run_peer <<-'END'

@@ -71,6 +71,18 @@ line_was_bad() {
 	stop_calmd
 }
 
+@test "output goes on over a path that swallows large packets without a word" {
+	LINE=(--delay 2 --direction a-to-b --largest 1400)
+	start_over_wire
+	run -0 receive "$WIRE_SERVER4" $((OUTPUT_BYTES / 4))
+	echo "# $output" >&3
+	run -0 receive "$WIRE_SERVER6" $((OUTPUT_BYTES / 10))
+	assert_equal "black holes" "$(ctl_get pathMtuBlackHoles stats)" 2
+	stop_wire
+	[ "$(wire_counter a_to_b oversized)" -gt 10 ]
+	stop_calmd
+}
+
 @test "output and input over loopback and veth, where nothing is lost" {
 	start_calmd
 	run -0 receive "$SERVER4" "$OUTPUT_BYTES"

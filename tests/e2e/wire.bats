@@ -83,6 +83,17 @@ datagrams() {
 	assert_equal out "$(wire_counter a_to_b out)" 0
 }
 
+@test "a line for small packets loses the larger ones" {
+	start_wire --largest 91
+	run -0 datagrams 10
+	assert_equal "what arrived" "$output" ""
+	stop_wire
+	assert_equal oversized "$(wire_counter a_to_b oversized)" 10
+	start_wire --largest 92
+	run -0 datagrams 10
+	assert_equal "what arrived" "${lines[0]}" "$(seq -s ' ' 0 9)"
+}
+
 @test "a line without faults passes everything in order" {
 	start_wire --jitter 5
 	run -0 datagrams 500

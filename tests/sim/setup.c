@@ -2,6 +2,7 @@
 #include "tests/sim/sim.h"
 
 #define HOURS_US UINT64_C(3600000000)
+#define OFTEN    300u /* crash points from one death to the next */
 
 static uint32_t pick(struct random *random, const uint32_t *values, uint32_t count)
 {
@@ -20,7 +21,7 @@ static void draw_bottleneck(struct random *random, struct link_config *link, uin
 		link->mark = link->queue / 3;
 }
 
-/* Somewhere on the way the links are narrower than at the ends. */
+/* Somewhere on the way the links are narrower than at the ends, and a router says so or not. */
 static void draw_narrow(struct random *random, struct link_config *link, bool v6, uint32_t mtu)
 {
 	uint32_t least = v6 ? 1280 : 576;
@@ -28,7 +29,7 @@ static void draw_narrow(struct random *random, struct link_config *link, bool v6
 	if (mtu <= least || random_below(random, 4) != 0)
 		return;
 	link->mtu = least + random_below(random, mtu - least);
-	link->too_big = true;
+	link->too_big = random_below(random, 2);
 }
 
 static void draw_link(struct random *random, struct link_config *link, bool v6, uint32_t mtu)
@@ -107,7 +108,8 @@ static void draw_plan(struct random *random, struct session_plan *plan, uint32_t
 /*
  * A cookie that is overtaken by the data behind it, or whose segment is lost with the
  * first data, brings a reset, as it must. And who has closed gives up in two minutes,
- * which a network that is very bad, or goes away again and again, can use up.
+ * which a network that is very bad, or goes away again and again, can use up, and so can
+ * engines that die with every few segments.
  */
 static bool draws_resets(const struct sim_setup *setup)
 {
@@ -116,6 +118,7 @@ static bool draws_resets(const struct sim_setup *setup)
 	             link->jitter_us > 0 || link->rate > 0 || link->mtu > 0;
 
 	return setup->darkness > 0 || link->loss + link->corrupt >= 70 ||
+	       (setup->deaths > 0 && setup->deaths < OFTEN) ||
 	       (setup->config[1].syn_cookies != STACK_COOKIES_OFF && shaky);
 }
 

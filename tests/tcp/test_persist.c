@@ -173,6 +173,32 @@ static void after_a_take_over_the_stalled_are_found_again(void **state)
 	assert_int_equal(bed->stack->stalled_bytes, 0);
 }
 
+/* The engine ends when it knows that the window is open, and before it has sent a thing. */
+static void an_opened_window_is_not_forgotten_in_a_take_over(void **state)
+{
+	struct bed *bed = *state;
+	uint8_t bytes[TCP_HEADER_MAX];
+	struct packet_in packet = {.ifindex = 2, .mtu = 1500, .ttl = 64, .tcp = bytes};
+	struct segment seg;
+
+	reach(bed, TCP_ESTABLISHED);
+	user_write(bed, 1000);
+	bed->window = 0;
+	peer_flags(bed, ACK);
+	while (counter(bed, persist_probes) == 0)
+		bed_pass(bed, 100 * MS);
+	bed->window = 10000;
+	seg = peer_segment(bed, ACK);
+	packet.src = bed->flow.peer.address;
+	packet.dst = bed->flow.local.address;
+	packet.tcp_length = peer_write(bed, &seg, bytes);
+	stack_input(bed->stack, &packet, bed->now_us);
+	bed_take_over(bed);
+	bed_pass(bed, 5 * S);
+	peer_ack(bed);
+	assert_int_equal(worker_tx_tail(&bed->worker), 1000);
+}
+
 /* ---- FIN-WAIT-2 ---- */
 
 static void fin_wait_2_waits_while_the_peer_sends(void **state)
@@ -293,6 +319,7 @@ int main(void)
 		cmocka_unit_test(without_a_limit_nobody_is_ended),
 		cmocka_unit_test(who_takes_something_is_not_counted),
 		with_bed(after_a_take_over_the_stalled_are_found_again),
+		with_bed(an_opened_window_is_not_forgotten_in_a_take_over),
 		with_bed(fin_wait_2_waits_while_the_peer_sends),
 		with_bed(fin_wait_2_ends_a_minute_after_the_last_segment),
 		cmocka_unit_test(the_workers_page_says_in_the_end_that_all_was_acknowledged),

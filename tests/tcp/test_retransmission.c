@@ -435,7 +435,7 @@ static void rfc_5681_a_time_out_leaves_a_window_of_one_segment(void **state)
 	assert_int_equal(info_of(bed).cwnd, MSS);
 	assert_int_equal(info_of(bed).ssthresh, 5 * MSS);
 	bed_pass_until_out(bed, S);
-	expect(bed, ACK, 1, 1, MSS);
+	expect(bed, ACK, 1, 1, MSS - 16); /* the path may carry no more (RFC 4821, 7.7) */
 	assert_int_equal(info_of(bed).ssthresh, 5 * MSS); /* once for the same loss */
 }
 

@@ -22,6 +22,7 @@ enum option_id {
 	OPTION_DELAY = 256,
 	OPTION_JITTER,
 	OPTION_LOSS,
+	OPTION_LARGEST,
 	OPTION_REORDER,
 	OPTION_REORDER_GAP,
 	OPTION_REORDER_HOLD,
@@ -44,6 +45,7 @@ static const struct option long_options[] = {
 	{"delay", required_argument, NULL, OPTION_DELAY},
 	{"jitter", required_argument, NULL, OPTION_JITTER},
 	{"loss", required_argument, NULL, OPTION_LOSS},
+	{"largest", required_argument, NULL, OPTION_LARGEST},
 	{"reorder", required_argument, NULL, OPTION_REORDER},
 	{"reorder-gap", required_argument, NULL, OPTION_REORDER_GAP},
 	{"reorder-hold", required_argument, NULL, OPTION_REORDER_HOLD},
@@ -71,6 +73,7 @@ static const char help_text[] =
 	"  --delay MS          one-way delay (0)\n"
 	"  --jitter MS         up to this much more for each packet; keeps the order (0)\n"
 	"  --loss PERCENT      lose packets (0)\n"
+	"  --largest BYTES     lose larger packets without a word: a path with a smaller MTU (any)\n"
 	"  --reorder PERCENT   hold packets back so that later ones overtake them (0)\n"
 	"  --reorder-gap N       until N packets have overtaken (3),\n"
 	"  --reorder-hold MS     or until this time has passed (20)\n"
@@ -166,6 +169,9 @@ static void set_path_option(struct path_settings *path, int id, const char *name
 		break;
 	case OPTION_LOSS:
 		path->loss = parse_percent(name, text);
+		break;
+	case OPTION_LARGEST:
+		path->largest = parse_whole(name, text, MTU_MIN, MTU_MAX);
 		break;
 	case OPTION_REORDER:
 		path->reorder = parse_percent(name, text);

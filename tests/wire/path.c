@@ -150,6 +150,10 @@ void path_submit(struct path *path, uint64_t now_ns, const uint8_t *bytes, size_
 		path->counters.lost++;
 		return;
 	}
+	if (settings->largest != 0 && length > settings->largest) {
+		path->counters.oversized++;
+		return;
+	}
 	packet = packet_create(path, bytes, length);
 	if (packet == NULL) {
 		path->counters.memory_dropped++;

@@ -24,6 +24,7 @@
 struct path_settings {
 	uint64_t delay_ns;        /* one way, for every packet */
 	uint64_t jitter_ns;       /* up to this much more, evenly spread; never changes the order */
+	uint64_t largest;         /* larger packets are lost without a word; 0: none is */
 	double loss;              /* fractions from 0 to 1, here and below */
 	double reorder;           /* how many are held back for later ones to overtake */
 	double duplicate;         /* how many are delivered twice */
@@ -38,6 +39,7 @@ struct path_counters {
 	uint64_t in, bytes_in;   /* read from the sending side */
 	uint64_t out, bytes_out; /* given to the receiving side, copies included */
 	uint64_t lost;
+	uint64_t oversized; /* larger than `largest` */
 	uint64_t held;      /* picked to be held back */
 	uint64_t reordered; /* of those, really overtaken */
 	uint64_t duplicated;

@@ -94,13 +94,13 @@ static void print_direction(const struct path *path, const char *name)
 	const struct path_counters *c = &path->counters;
 
 	printf("\"%s\":{\"in\":%" PRIu64 ",\"out\":%" PRIu64 ",\"lost\":%" PRIu64
-	       ",\"held\":%" PRIu64 ",\"reordered\":%" PRIu64 ",\"duplicated\":%" PRIu64
-	       ",\"corrupted\":%" PRIu64 ",\"queue_dropped\":%" PRIu64
+	       ",\"oversized\":%" PRIu64 ",\"held\":%" PRIu64 ",\"reordered\":%" PRIu64
+	       ",\"duplicated\":%" PRIu64 ",\"corrupted\":%" PRIu64 ",\"queue_dropped\":%" PRIu64
 	       ",\"memory_dropped\":%" PRIu64 ",\"write_failed\":%" PRIu64
 	       ",\"in_flight\":%zu,\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64 "}",
-	       name, c->in, c->out, c->lost, c->held, c->reordered, c->duplicated, c->corrupted,
-	       c->queue_dropped, c->memory_dropped, c->write_failed, path_in_flight(path),
-	       c->bytes_in, c->bytes_out);
+	       name, c->in, c->out, c->lost, c->oversized, c->held, c->reordered, c->duplicated,
+	       c->corrupted, c->queue_dropped, c->memory_dropped, c->write_failed,
+	       path_in_flight(path), c->bytes_in, c->bytes_out);
 }
 
 static void print_counters(const struct wire *wire)
