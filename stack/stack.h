@@ -3,8 +3,8 @@
  *
  * Packets, time and application events go in; packets, the next deadline and
  * notifications come out. The engine knows no sockets, no clock, no event loop
- * and no processes; it never blocks, and allocates memory only in
- * stack_create() and stack_listen().
+ * and no processes; it never blocks. Beside stack_create() and stack_listen() it allocates
+ * memory only for what is in flight, and does without when there is none.
  *
  * Order of use, once for every batch of work:
  *
