@@ -91,7 +91,7 @@ const struct config_key config_keys[] = {
 	{"call-timeout", "3m", &config_time, AT(call_timeout_us), .min = 1, .max = 3600},
 	{"msl", "30s", &config_time, AT(msl_us), .min = 1, .max = 600},
 	{"quiet-time", "auto", &config_quiet, .min = 1, .max = 3600},
-	{"congestion-control", "reno", &config_choice, AT(congestion), .choice = congestion_choice},
+	{"congestion-control", "bbr", &config_choice, AT(congestion), .choice = congestion_choice},
 	{"dscp", "0", &config_number, AT(dscp), .max = 63},
 	{"ttl", "64", &config_number, AT(ttl), .min = 1, .max = 255},
 	{"ecn", "on", &config_choice, AT(ecn), .choice = switch_choice},

@@ -189,7 +189,7 @@ static void every_key_has_a_default_that_works(void **state)
 	assert_int_equal(config.user_timeout_us, 0);
 	assert_int_equal(config.user_timeout_option, 0);
 	assert_int_equal(config.stalled_memory, 64 << 20);
-	assert_int_equal(config.congestion, CONGESTION_RENO);
+	assert_int_equal(config.congestion, CONGESTION_BBR);
 	assert_int_equal(config.ecn, 1);
 	assert_int_equal(config.receive_buffer, 256 << 10);
 	assert_int_equal(config.login.count, 4);
