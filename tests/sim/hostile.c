@@ -486,6 +486,7 @@ static void drain(struct hostile *h)
 	assert_int_equal(usage.time_wait, 0);
 	assert_int_equal(h->party.stack->workers_busy, 0);
 	assert_int_equal(h->party.stack->busy_messages, 0);
+	assert_int_equal(source_count(h->party.stack->sources, &h->party.peer), 0);
 }
 
 struct hostile_result hostile_run(uint64_t seed)

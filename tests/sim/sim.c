@@ -294,6 +294,8 @@ static void check_empty(const struct sim *sim)
 		assert_int_equal(usage.queued, 0);
 		assert_int_equal(usage.half_open, 0);
 		assert_int_equal(usage.time_wait, 0);
+		assert_int_equal(source_count(sim->party[i].stack->sources, &sim->party[i].peer),
+		                 0);
 	}
 }
 

@@ -57,6 +57,20 @@ static uint32_t bad_ack(const struct conn *c, struct random *random)
 	return c->snd_una - c->max_snd_wnd - 1 - random_below(random, 1u << 30);
 }
 
+/* All right but for its timestamp: what PAWS is for, a copy from the circle's last turn. */
+static struct segment old_copy(const struct conn *c, struct random *random)
+{
+	return (struct segment){
+		.seq = c->rcv_nxt,
+		.ack = c->snd_nxt,
+		.flags = TCP_ACK | TCP_PSH,
+		.window = 1000,
+		.has_timestamps = true,
+		.ts_value = c->ts_recent - 1 - random_below(random, 1000000),
+		.data_length = 1 + random_below(random, 64),
+	};
+}
+
 static struct segment forged(const struct conn *c, struct random *random)
 {
 	struct segment seg = {
@@ -155,6 +169,9 @@ void stranger_strikes(struct party *p, struct random *random)
 		forge_icmp(p, c, random);
 		return;
 	}
-	seg = forged(c, random);
+	if ((c->flags & CONN_TIMESTAMPS) && random_below(random, 5) == 0)
+		seg = old_copy(c, random);
+	else
+		seg = forged(c, random);
 	deliver(p, &c->identity.flow, &seg);
 }
