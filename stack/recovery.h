@@ -106,14 +106,11 @@ struct ack_news {
 	struct rate_gather gather;
 };
 
-/* recovery.c: what an ACK means for what is in flight, and what to send again */
+/* recovery.c: what is in flight, and what to send again */
 
 void recovery_init(struct conn *c);
 /* The entry was taken up from a former master: all that is in flight was sent, nobody knows how. */
 void recovery_take_over(struct stack *stack, uint32_t slot);
-/* An acceptable ACK that covers ACKED new bytes of sequence space (0: none); DUPLICATE by RFC 5681. */
-void recovery_ack(struct stack *stack, uint32_t slot, const struct segment *seg, uint32_t acked,
-                  bool duplicate);
 /* Bytes thought to be in the network (RFC 6675's pipe). */
 uint32_t recovery_pipe(const struct stack *stack, uint32_t slot);
 /* Duplicate ACKs cannot be for more than is in flight. */
@@ -133,6 +130,12 @@ void recovery_probed(struct stack *stack, uint32_t slot);
  * congestion (path MTU, an opened window).
  */
 void recovery_resend(struct stack *stack, uint32_t slot, uint32_t most);
+
+/* recovery_ack.c */
+
+/* An acceptable ACK that covers ACKED new bytes of sequence space (0: none); DUPLICATE by RFC 5681. */
+void recovery_ack(struct stack *stack, uint32_t slot, const struct segment *seg, uint32_t acked,
+                  bool duplicate);
 
 /* recovery_loss.c: fast recovery and time-out */
 

@@ -151,6 +151,66 @@ static void an_ack_of_the_first_copy_tells_nothing_about_the_second(void **state
 	assert_int_equal(recovery_of(bed)->sent.lost, 0);
 }
 
+static void nor_does_one_that_comes_sooner_than_any_round_trip(void **state)
+{
+	struct bed *bed = *state;
+
+	open_with(bed, false);
+	write_segments(bed, 10);
+	bed_pass(bed, RTT);
+	peer_sack(bed, 1, 1 + MSS, 1 + 4 * MSS, 0u);
+	expect(bed, ACK, 1, 1, MSS);
+	bed_pass(bed, 5 * MS);
+	peer_sack(bed, 1 + 4 * MSS, 0u);
+	bed_pass(bed, 10 * MS);
+	expect_nothing(bed);
+	assert_int_equal(recovery_of(bed)->sent.lost, 0);
+}
+
+static void a_second_loss_in_the_same_window_is_found(void **state)
+{
+	struct bed *bed = *state;
+
+	open_with(bed, false);
+	write_segments(bed, 10);
+	bed_pass(bed, RTT);
+	peer_sack(bed, 1, 1 + MSS, 1 + 4 * MSS, 0u);
+	expect(bed, ACK, 1, 1, MSS);
+	expect_nothing(bed);
+	bed_pass(bed, MS);
+	peer_sack(bed, 1, 1 + 5 * MSS, 1 + 10 * MSS, 1 + MSS, 1 + 4 * MSS, 0u);
+	expect(bed, ACK, 1 + 4 * MSS, 1, MSS);
+	expect_nothing(bed);
+}
+
+static void the_timer_starts_again_with_the_first_segments_retransmission(void **state)
+{
+	struct bed *bed = *state;
+
+	open_with(bed, false);
+	write_segments(bed, 3);
+	bed_pass(bed, 2 * RTT);
+	peer_sack(bed, 1, 1 + MSS, 1 + 2 * MSS, 0u);
+	assert_int_equal(bed_pass_until_out(bed, S), RTT / 4);
+	expect(bed, ACK, 1, 1, MSS);
+	bed_pass(bed, 2 * RTT);
+	assert_int_equal(counter(bed, timeouts), 0);
+}
+
+/* It has SACKed the third segment, and then acknowledges what comes before it. */
+static void what_a_peer_takes_back_is_sent_again(void **state)
+{
+	struct bed *bed = *state;
+
+	open_with(bed, false);
+	write_segments(bed, 5);
+	bed_pass(bed, RTT);
+	peer_sack(bed, 1, 1 + 2 * MSS, 1 + 3 * MSS, 0u);
+	peer_sack(bed, 1 + 2 * MSS, 0u);
+	expect(bed, ACK, 1 + 2 * MSS, 1, MSS);
+	assert_int_equal(recovery_of(bed)->sent.sacked, 0);
+}
+
 /* Sends a hole again needlessly, which the peer's DSACK tells. */
 static void needless(struct bed *bed)
 {
@@ -405,6 +465,10 @@ int main(void)
 		with_bed(what_was_sent_later_than_what_came_is_not_lost),
 		with_bed(what_is_lost_when_it_is_sent_again_goes_a_third_time_without_a_time_out),
 		with_bed(an_ack_of_the_first_copy_tells_nothing_about_the_second),
+		with_bed(nor_does_one_that_comes_sooner_than_any_round_trip),
+		with_bed(a_second_loss_in_the_same_window_is_found),
+		with_bed(the_timer_starts_again_with_the_first_segments_retransmission),
+		with_bed(what_a_peer_takes_back_is_sent_again),
 		with_bed(dsacks_widen_the_window_and_16_recoveries_without_one_narrow_it),
 		with_bed(a_time_out_takes_as_lost_only_what_is_overdue),
 		with_bed(a_lost_tail_is_probed_after_two_round_trips),
