@@ -38,6 +38,7 @@
 #define USER_TIMEOUT_MAX_US (30ULL * 86400 * 1000000)
 #define RETRANSMITS_MAX     15u /* R2 of RFC 9293, 3.8.3: well over 100 s */
 #define SYN_ACK_RETRANSMITS 5u
+#define PERSIST_SHIFT_MAX   16u                       /* RTO_MAX_US is reached before */
 #define PAWS_EXPIRY_US      (24ULL * 86400 * 1000000) /* RFC 7323, 5.5 */
 /* See answer.c, which says why no limit is shared. */
 #define ANSWERS_PER_SECOND       10u /* unsolicited ACKs of one connection or TIME-WAIT pair ... */
@@ -172,6 +173,12 @@ bool slot_next(const struct stack *stack, uint32_t *cursor, uint32_t *slot);
 
 /* Builds everything derived from the table; drops entries that do not hold. */
 void takeover_rebuild(struct stack *stack);
+
+/* takeover_check.c: true when the entry can have been left so; others need not be looked at */
+
+bool takeover_conn_holds(const struct stack *stack, uint32_t slot);
+bool takeover_half_open_holds(const struct stack *stack, uint32_t slot);
+bool takeover_time_wait_holds(const struct stack *stack, uint32_t slot);
 
 /* event.c: one event, its commit, and what is said after it */
 

@@ -106,7 +106,7 @@ static void syn_sent_established(struct stack *s, uint32_t slot, const struct se
 	struct conn *c = event_conn(s, slot);
 
 	c->snd_una = seg->ack;
-	c->flags |= CONN_SYN_ACKED | CONN_ACK_NOW;
+	c->flags = (c->flags | CONN_SYN_ACKED | CONN_ACK_NOW) & ~CONN_SYN_OWED;
 	if (c->retransmits == 0) {
 		uint64_t rtt = s->event.now_us - c->unacked_since_us;
 
@@ -128,7 +128,7 @@ bool input_syn_sent(struct stack *s, uint32_t slot, const struct segment *seg)
 	bool ack = (seg->flags & TCP_ACK) != 0;
 
 	/* first check the ACK bit */
-	if (ack && seg->ack != c->iss + 1) {
+	if (ack && (seg->ack != c->snd_nxt || c->snd_nxt == c->iss)) {
 		s->stats.bad_ack++;
 		emit_reset_for(s, &c->identity.flow, c->identity.ifindex, seg, s->event.now_us);
 		return false;

@@ -58,7 +58,7 @@ static void ack_advance(struct conn *c, uint32_t ack)
 	uint32_t data = ack - c->snd_una;
 
 	if (!(c->flags & CONN_SYN_ACKED)) {
-		c->flags |= CONN_SYN_ACKED;
+		c->flags = (c->flags | CONN_SYN_ACKED) & ~CONN_SYN_OWED;
 		data--;
 	}
 	if ((c->flags & CONN_FIN_SENT) && ack == c->snd_nxt)

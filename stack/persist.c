@@ -16,7 +16,6 @@
 
 /* R2 for probes into a shut window that nobody answers (RFC 9293, 3.8.6.1). */
 #define PERSIST_GIVE_UP_US (15ULL * 60 * 1000000)
-#define PERSIST_SHIFT_MAX  16u /* RTO_MAX_US is reached before */
 #define STALLED_US         30000000ULL
 
 /* ---- probes ---- */
@@ -54,8 +53,12 @@ void persist_timer(struct stack *s, uint32_t slot)
 	struct conn *c = event_conn(s, slot);
 	uint32_t length = persist_length(c);
 
-	if (c->tx_head == c->tx_una || !user_has_data(s, slot))
+	if (c->tx_head == c->tx_una)
 		return;
+	if (!user_has_data(s, slot)) {
+		persist_start(s, slot); /* once the ring is there */
+		return;
+	}
 	if (c->user_timeout_us == 0 &&
 	    s->event.now_us - c->unacked_since_us >= PERSIST_GIVE_UP_US) {
 		timeout_gone(s, slot, "the peer answers no window probe");

@@ -167,7 +167,9 @@ bool stack_accept_next(const struct stack *stack, struct conn_handle *conn);
 /*
  * Gives the connection its worker and ring: commits WORKER, moves early data
  * into the ring, writes the master page (conn_id last). The ring must be fresh
- * and stays valid until the `detached` hook. False when the handle is stale.
+ * and stays valid until the `detached` hook. False when the handle is stale, or
+ * when the connection, taken up from a former engine, does not fit the ring: then
+ * it is aborted, and `detached` called first if it had a worker.
  */
 bool stack_attach(struct stack *stack, struct conn_handle conn, uint32_t worker,
                   const struct ring *ring, uint64_t now_us);

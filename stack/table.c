@@ -98,6 +98,15 @@ void table_create(struct table *table, void *memory, const struct table_shape *s
 	header->magic = TABLE_MAGIC;
 }
 
+/* Entries of the arrays, or what stands in the header between its shape and the undo record. */
+static bool table_undo_place(uint64_t offset, uint32_t length)
+{
+	if (offset >= sizeof(struct table_header))
+		return true;
+	return offset >= offsetof(struct table_header, next_id) &&
+	       offset + length <= offsetof(struct table_header, undo);
+}
+
 static bool table_undo_valid(const struct table_undo *undo, size_t bytes)
 {
 	if (undo->count > TABLE_UNDO_ENTRIES || undo->used > TABLE_UNDO_BYTES)
@@ -108,6 +117,8 @@ static bool table_undo_valid(const struct table_undo *undo, size_t bytes)
 		uint32_t at = undo->entry[i].at;
 
 		if (offset > bytes || length > bytes - offset)
+			return false;
+		if (!table_undo_place(offset, length))
 			return false;
 		if (at > undo->used || length > undo->used - at)
 			return false;

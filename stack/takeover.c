@@ -4,38 +4,37 @@
  *
  * Theory of operation: the entries are all there is to know. The daemon then
  * calls stack_attach() again for each connection that has a worker, with the
- * same ring mapped anew. Entries that do not hold are dropped here.
+ * same ring mapped anew. Entries that do not hold (takeover_check.c) are dropped here.
  */
 #include "engine.h"
 
-#include <string.h>
-
-static bool identity_valid(const struct conn_identity *identity)
+/* Ids are given once: whatever became of the count of them. */
+static void note_id(struct stack *s, uint64_t id)
 {
-	const struct ip_address *local = &identity->flow.local.address;
-	const struct ip_address *peer = &identity->flow.peer.address;
+	struct table_header *header = s->table.header;
 
-	return local->version == peer->version && address_is_unicast(local) &&
-	       address_is_unicast(peer) && identity->flow.local.port != 0 &&
-	       identity->flow.peer.port != 0;
+	if (header->next_id <= id)
+		header->next_id = id + 1;
 }
 
-static bool conn_valid(const struct stack *s, uint32_t slot)
+/*
+ * What is in flight is waited for with a timer: the former master may have died when it
+ * had stopped one, and before the output that starts the other. Probing takes data. And
+ * the configuration may be another one.
+ */
+static void restore_timers(const struct stack *s, struct conn *c)
 {
-	const struct conn *c = slot_conn(s, slot);
+	bool open = state_synchronized((enum tcp_state)c->state);
+	bool probing = c->timer_us[CONN_TIMER_PERSIST] != TIMER_NEVER && c->tx_una != c->tx_head;
+	uint64_t *keepalive = &c->timer_us[CONN_TIMER_KEEPALIVE];
 
-	return identity_valid(&c->identity) && c->history.count <= CONN_HISTORY &&
-	       c->state > TCP_LISTEN && c->state < TCP_TIME_WAIT &&
-	       seq_leq(c->snd_una, c->snd_nxt) && seq_leq(c->rcv_nxt, c->rcv_adv) &&
-	       c->tx_una <= c->tx_head && c->tx_head - c->tx_una <= RING_SIZE_MAX &&
-	       c->rx_tail <= c->rx_head && c->rx_head - c->rx_tail <= RING_SIZE_MAX &&
-	       c->early_bytes <= CONN_EARLY_BYTES && c->snd_mss > 0 && pmtu_valid(c) &&
-	       c->snd_wscale <= WINDOW_SCALE_MAX && c->rcv_wscale <= WINDOW_SCALE_MAX &&
-	       c->user_timeout_us <= USER_TIMEOUT_MAX_US &&
-	       c->uto_local_s <= SEGMENT_USER_TIMEOUT_MAX && rtt_valid(&c->rtt) &&
-	       congestion_valid(&c->congestion) && c->recovery <= RECOVERY_TIMEOUT &&
-	       reassembly_valid(&s->table.reassembly[slot], c->rcv_nxt) &&
-	       lookup_find(s->lookup, &c->identity.flow) == LOOKUP_NONE;
+	if (c->snd_una != c->snd_nxt && c->timer_us[CONN_TIMER_RETRANSMIT] == TIMER_NEVER &&
+	    !probing)
+		c->timer_us[CONN_TIMER_RETRANSMIT] = c->last_data_us + rtt_timeout(&c->rtt);
+	if (!open || s->config.keepalive_us == 0)
+		*keepalive = TIMER_NEVER;
+	else if (*keepalive == TIMER_NEVER)
+		*keepalive = c->last_in_us + s->config.keepalive_us;
 }
 
 static void rebuild_conn(struct stack *s, uint32_t slot)
@@ -43,10 +42,15 @@ static void rebuild_conn(struct stack *s, uint32_t slot)
 	struct conn *c = slot_conn(s, slot);
 	uint64_t deadline = TIMER_NEVER;
 
-	if (c->identity.id == 0 || !conn_valid(s, slot)) {
+	if (c->identity.id == 0)
+		return;
+	if (!takeover_conn_holds(s, slot) ||
+	    lookup_find(s->lookup, &c->identity.flow) != LOOKUP_NONE) {
 		c->identity.id = 0;
 		return;
 	}
+	note_id(s, c->identity.id);
+	restore_timers(s, c);
 	slot_pool_claim(&s->free_conns, slot);
 	lookup_add(s->lookup, slot);
 	s->open_conns++;
@@ -72,12 +76,14 @@ static void rebuild_half_open(struct stack *s, uint32_t slot)
 {
 	struct half_open *half = slot_half_open(s, slot);
 
-	if (half->identity.id == 0 || !identity_valid(&half->identity) ||
-	    half->retransmits > SYN_ACK_RETRANSMITS || half->snd_wscale > WINDOW_SCALE_MAX ||
+	if (half->identity.id == 0)
+		return;
+	if (!takeover_half_open_holds(s, slot) ||
 	    lookup_find(s->lookup, &half->identity.flow) != LOOKUP_NONE) {
 		half->identity.id = 0;
 		return;
 	}
+	note_id(s, half->identity.id);
 	slot_pool_claim(&s->free_half_opens, slot);
 	lookup_add(s->lookup, slot);
 	slot_list_put(&s->used_half_opens, slot);
@@ -89,12 +95,14 @@ static void rebuild_time_wait(struct stack *s, uint32_t slot)
 {
 	struct time_wait *wait = slot_time_wait(s, slot);
 
-	if (wait->identity.id == 0 || !identity_valid(&wait->identity) ||
-	    wait->history.count > CONN_HISTORY || wait->rcv_wscale > WINDOW_SCALE_MAX ||
+	if (wait->identity.id == 0)
+		return;
+	if (!takeover_time_wait_holds(s, slot) ||
 	    lookup_find(s->lookup, &wait->identity.flow) != LOOKUP_NONE) {
 		wait->identity.id = 0;
 		return;
 	}
+	note_id(s, wait->identity.id);
 	slot_pool_claim(&s->free_time_waits, slot);
 	lookup_add(s->lookup, slot);
 	slot_list_put(&s->used_time_waits, slot);

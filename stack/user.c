@@ -160,6 +160,15 @@ static void user_forget_published(struct conn_private *p)
 	p->published_tx_limit = UINT64_MAX;
 }
 
+/* False for an entry that a former engine left damaged, or with another ring. */
+static bool user_fits(const struct conn *c, const struct ring *ring)
+{
+	return c->tx_head - c->tx_una <= ring->tx_size &&
+	       c->rx_head - c->rx_tail <= ring->rx_size &&
+	       (state_peer_closed((enum tcp_state)c->state) ||
+	        c->rcv_adv - c->rcv_nxt <= ring->rx_size - (c->rx_head - c->rx_tail));
+}
+
 bool stack_attach(struct stack *s, struct conn_handle handle, uint32_t worker,
                   const struct ring *ring, uint64_t now_us)
 {
@@ -172,6 +181,12 @@ bool stack_attach(struct stack *s, struct conn_handle handle, uint32_t worker,
 	p = slot_private(s, handle.slot);
 	event_begin(s, now_us);
 	c = event_conn(s, handle.slot);
+	if (!user_fits(c, ring)) {
+		s->stats.ring_errors++;
+		conn_abort(s, handle.slot, RING_RESET_ERROR, "its ring is too small for it");
+		event_end(s);
+		return false;
+	}
 	if (c->worker == CONN_NO_WORKER) {
 		memcpy(ring->rx, table_early(&s->table, handle.slot), c->early_bytes);
 		c->early_bytes = 0;

@@ -501,6 +501,130 @@ static void entries_that_do_not_hold_are_dropped(void **state)
 	}
 }
 
+/* Fields of which a damaged highest byte shows by what else the entry says. */
+#define FIELD(name)                                                                                \
+	{                                                                                          \
+#name, offsetof(struct conn, name) + sizeof(((struct conn *)0)->name) - 1          \
+	}
+static const struct {
+	const char *name;
+	size_t at;
+} fields[] = {
+	FIELD(identity.created_us),
+	FIELD(identity.flow.peer.address.bytes),
+	FIELD(identity.flow.local.reserved),
+	FIELD(history.count),
+	FIELD(history.state[0]),
+	FIELD(state),
+	FIELD(early_bytes),
+	FIELD(iss),
+	FIELD(snd_una),
+	FIELD(snd_nxt),
+	FIELD(snd_wnd),
+	FIELD(max_snd_wnd),
+	FIELD(snd_mss),
+	FIELD(tx_una),
+	FIELD(tx_head),
+	FIELD(irs),
+	FIELD(rcv_nxt),
+	FIELD(rcv_adv),
+	FIELD(rcv_mss),
+	FIELD(rx_head),
+	FIELD(rx_tail),
+	FIELD(snd_wscale),
+	FIELD(rcv_wscale),
+	FIELD(ts_offset),
+	FIELD(rtt.rto_us),
+	FIELD(congestion.cwnd),
+	FIELD(congestion.mss),
+	FIELD(persist_shift),
+	FIELD(last_data_us),
+	FIELD(stalled_since_us),
+	FIELD(user_timeout_us),
+	FIELD(uto_local_s),
+	FIELD(timer_us[CONN_TIMER_RETRANSMIT]),
+};
+
+static void damage_that_contradicts_the_rest_is_noticed(void **state)
+{
+	struct stack_config config = bed_config();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		struct bed bed;
+
+		bed_open(&bed, IP_V4, &config);
+		bed.offer.timestamps = true;
+		reach(&bed, TCP_ESTABLISHED);
+		user_write(&bed, 1000);
+		((uint8_t *)bed_conn(&bed))[fields[i].at] ^= 0x40;
+		bed_take_over(&bed);
+		if (bed_state(&bed) != TCP_CLOSED)
+			fail_msg("not noticed: %s", fields[i].name);
+		bed_close(&bed);
+	}
+}
+
+static void a_state_that_contradicts_flags_and_numbers_is_noticed(void **state)
+{
+	struct stack_config config = bed_config();
+
+	(void)state;
+	for (uint32_t is = TCP_SYN_SENT; is < TCP_TIME_WAIT; is++) {
+		for (uint32_t said = TCP_SYN_SENT; said < TCP_TIME_WAIT; said++) {
+			struct bed bed;
+			struct conn *c;
+
+			/* half-open ones have no state; those two look the same */
+			if (is == TCP_SYN_RECEIVED || is == said ||
+			    (is == TCP_CLOSING && said == TCP_LAST_ACK) ||
+			    (is == TCP_LAST_ACK && said == TCP_CLOSING))
+				continue;
+			bed_open(&bed, IP_V6, &config);
+			reach(&bed, (enum tcp_state)is);
+			c = bed_conn(&bed);
+			c->state = said;
+			c->history.state[c->history.count - 1] = (uint8_t)said;
+			bed_take_over(&bed);
+			expect_state(&bed, TCP_CLOSED);
+			bed_close(&bed);
+		}
+	}
+}
+
+/* The master died after the event that stopped one timer and before output started another. */
+static void what_is_in_flight_is_never_without_a_timer(void **state)
+{
+	struct bed *bed = *state;
+
+	reach(bed, TCP_ESTABLISHED);
+	user_write(bed, 1000);
+	peer_take(bed);
+	for (int i = 0; i < CONN_TIMERS; i++)
+		bed_conn(bed)->timer_us[i] = TIMER_NEVER;
+	bed_take_over(bed);
+	(void)bed_pass_until_out(bed, 2 * S);
+	expect(bed, ACK, 1, 1, 1000);
+}
+
+static void a_ring_that_is_too_small_ends_the_connection(void **state)
+{
+	struct bed *bed = *state;
+	struct worker small;
+
+	reach(bed, TCP_ESTABLISHED);
+	stack_destroy(bed->stack);
+	bed->stack = stack_create(&bed->config, &bed->hooks, bed->memory, bed->bytes, NULL);
+	assert_non_null(bed->stack);
+	worker_open(&small, 4096, 4096);
+	assert_false(stack_attach(bed->stack, bed->handle, BED_WORKER, &small.ring, bed->now_us));
+	bed_settle(bed);
+	expect_state(bed, TCP_CLOSED);
+	expect(bed, RST | ACK, 1, 1, 0);
+	assert_int_equal(bed->detached, 1);
+	worker_close(&small);
+}
+
 static void ids_are_never_given_twice(void **state)
 {
 	struct bed *bed = *state;
@@ -538,6 +662,10 @@ int main(void)
 		with_bed(nothing_is_sent_from_a_ring_that_is_not_mapped_yet),
 		with_bed(the_master_page_is_written_again),
 		cmocka_unit_test(entries_that_do_not_hold_are_dropped),
+		cmocka_unit_test(damage_that_contradicts_the_rest_is_noticed),
+		cmocka_unit_test(a_state_that_contradicts_flags_and_numbers_is_noticed),
+		with_bed(what_is_in_flight_is_never_without_a_timer),
+		with_bed(a_ring_that_is_too_small_ends_the_connection),
 		with_bed(ids_are_never_given_twice),
 	};
 
