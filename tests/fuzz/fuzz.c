@@ -247,10 +247,27 @@ static void worker_does(struct fuzz *fuzz, struct bed *bed)
 	stack_ring_changed(bed->stack, own_handle(bed), bed->now_us);
 }
 
+/* As a master: each connection gets its worker and ring back, or, if it has none, is ended. */
+static void give_rings(struct bed *bed)
+{
+	struct conn_handle own = own_handle(bed);
+
+	for (uint32_t slot = 0; slot_is_conn(bed->stack, slot); slot++) {
+		const struct conn *c = slot_conn(bed->stack, slot);
+		struct conn_handle handle = {slot, c->identity.id};
+
+		if (handle.id == 0 || c->worker == CONN_NO_WORKER)
+			continue;
+		if (bed->attached && bed->detached == 0 && handle.id == own.id &&
+		    stack_attach(bed->stack, handle, BED_WORKER, &bed->worker.ring, bed->now_us))
+			continue;
+		(void)stack_abort(bed->stack, handle.id, bed->now_us);
+	}
+}
+
 bool fuzz_take_over(struct bed *bed)
 {
 	struct endpoint any = {.port = LOCAL_PORT};
-	struct conn_handle handle;
 
 	any.address.version = bed->flow.local.address.version;
 	stack_destroy(bed->stack);
@@ -260,9 +277,7 @@ bool fuzz_take_over(struct bed *bed)
 		return false;
 	if (!stack_listen(bed->stack, &any))
 		abort();
-	handle = own_handle(bed);
-	if (bed->attached && bed->detached == 0 && handle.id != 0)
-		(void)stack_attach(bed->stack, handle, BED_WORKER, &bed->worker.ring, bed->now_us);
+	give_rings(bed);
 	return true;
 }
 

@@ -31,6 +31,23 @@ static void damage(struct fuzz *fuzz, struct bed *bed)
 	}
 }
 
+/* Whoever damaged the table may have written any worker into it. */
+static void on_doorbell(void *arg, struct conn_handle conn, uint32_t worker)
+{
+	(void)arg;
+	(void)conn;
+	(void)worker;
+}
+
+static void on_detached(void *arg, struct conn_handle conn, uint32_t worker)
+{
+	struct bed *bed = arg;
+
+	(void)conn;
+	if (worker == BED_WORKER)
+		bed->detached++;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
 	struct fuzz fuzz = {bytes, length};
@@ -47,6 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	}
 	bed.handle.id = BED_ANY;
 	bed.held = true;
+	bed.hooks.doorbell = on_doorbell;
+	bed.hooks.detached = on_detached;
 	damage(&fuzz, &bed);
 	if (!fuzz_take_over(&bed)) { /* it was no table any more */
 		free(bed.memory);
