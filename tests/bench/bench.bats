@@ -3,6 +3,7 @@
 # installed. What the figures must be is for goals.bats, on a machine at rest.
 
 setup_file() {
+	[ -z "${CALMD_SANITIZERS:-}" ] || skip "speed is measured without sanitizers"
 	export BENCH=${CALMD_SRCDIR:-$BATS_TEST_DIRNAME/../..}/tests/bench/run
 	"$BENCH" --quick --json "$BATS_FILE_TMPDIR/result.json" >"$BATS_FILE_TMPDIR/table" 3>&- 4>&-
 }

@@ -6,6 +6,7 @@
 bats_require_minimum_version 1.5.0
 
 setup_file() {
+	[ -z "${CALMD_SANITIZERS:-}" ] || skip "speed is measured without sanitizers"
 	export WIRE=${CALMD_SRCDIR:-$BATS_TEST_DIRNAME/../..}/tests/wire
 	export RESULT=$BATS_FILE_TMPDIR/result.json
 	local quick=()
