@@ -21,6 +21,7 @@
 
 #include "daemon/address_text.h"
 #include "daemon/control.h"
+#include "daemon/control_commands.h"
 #include "daemon/link.h"
 #include "daemon/log.h"
 #include "daemon/master_state.h"
@@ -98,7 +99,10 @@ static bool is_listening(const struct message_master_config *config, const struc
 static void answer(struct call_table *calls, struct call *call, const char *error)
 {
 	if (call->client != 0)
-		control_call_done(calls->master->control, call->client, call->id, error);
+		control_answer(calls->master->control, call->client,
+		               error != NULL ? control_refusal(error)
+		                             : control_reply(json_pack("{s:I}", "id",
+		                                                       (json_int_t)call->id)));
 	call->client = 0;
 }
 

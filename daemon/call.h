@@ -24,7 +24,7 @@ void call_destroy(struct call_table *calls);
 /*
  * Begins a call to PEER from LOCAL_PORT (0: any free one) over interface IFINDEX
  * (0: the routing table's). Its outcome goes to control client CLIENT by
- * control_call_done(). Returns NULL, or why it cannot be.
+ * control_answer(). Returns NULL, or why it cannot be.
  */
 const char *call_begin(struct call_table *calls, uint64_t client, const struct endpoint *peer,
                        uint16_t local_port, uint32_t ifindex, uint64_t now_us);

@@ -35,6 +35,7 @@ static const char usage_text[] =
 	"  abort ID                            end it with RST\n"
 	"  call [-46] [-p PORT] HOST[:PORT]    open a connection, then a session for who answers\n"
 	"  stats                               the counters\n"
+	"  reload                              read the configuration again\n"
 	"\n"
 	"  -s, --socket SOCKET  the daemon's control socket (" DEFAULT_SOCKET ")\n"
 	"  -j, --json           print the daemon's answer as JSON\n"
@@ -132,6 +133,11 @@ static int run_stats(const struct options *options, int argc, char **argv)
 static int run_show(const struct options *options, int argc, char **argv)
 {
 	return ask_id(options, argv[0], argc, argv, calmctl_print_show);
+}
+
+static int run_reload(const struct options *options, int argc, char **argv)
+{
+	return ask_plain(options, argv[0], argc, calmctl_print_notes);
 }
 
 /* close and abort */
@@ -236,7 +242,7 @@ static const struct {
 	int (*run)(const struct options *options, int argc, char **argv);
 } commands[] = {
 	{"status", run_status}, {"list", run_list}, {"show", run_show},   {"close", run_end},
-	{"abort", run_end},     {"call", run_call}, {"stats", run_stats},
+	{"abort", run_end},     {"call", run_call}, {"stats", run_stats}, {"reload", run_reload},
 };
 
 /* --json may stand behind the command, too: takes it out, returns how many words are left. */

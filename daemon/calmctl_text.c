@@ -102,6 +102,18 @@ void calmctl_print_status(FILE *out, const json_t *status)
 	        calmctl_number(limits, "time_wait"));
 }
 
+void calmctl_print_notes(FILE *out, const json_t *result)
+{
+	char line[1024];
+	json_t *note;
+	size_t i;
+
+	json_array_foreach (json_object_get(result, "notes"), i, note) {
+		calmctl_escape(line, sizeof(line), json_string_value(note));
+		fprintf(out, "%s\n", line);
+	}
+}
+
 static const struct {
 	const char *title;
 	const char *key;

@@ -15,6 +15,9 @@ void calmctl_print_status(FILE *out, const json_t *status);
 void calmctl_print_list(FILE *out, const json_t *list);
 void calmctl_print_stats(FILE *out, const json_t *stats);
 
+/* One line for each of RESULT's "notes": what the supervisor has to say about what it did. */
+void calmctl_print_notes(FILE *out, const json_t *result);
+
 /* In calmctl_show.c. */
 void calmctl_print_show(FILE *out, const json_t *show);
 

@@ -133,5 +133,5 @@ int main(int argc, char **argv, char **environment)
 	if (options.print || options.check)
 		return fflush(stdout) == 0 ? 0 : 1;
 	log_set_level(config.log_level);
-	return supervisor_run(&config);
+	return supervisor_run(&options.source, &config);
 }

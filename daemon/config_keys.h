@@ -42,6 +42,15 @@ struct config_key {
 extern const struct config_key config_keys[];
 extern const unsigned config_key_count;
 
+/*
+ * Calls EACH for every key that is not the same in both, with its values as the
+ * file has them.
+ */
+void config_compare(const struct config *from, const struct config *to,
+                    void (*each)(void *arg, const struct config_key *key, const char *from,
+                                 const char *to),
+                    void *arg);
+
 /* The key called NAME, or NULL. */
 const struct config_key *config_key_find(const char *name);
 

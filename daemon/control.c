@@ -46,7 +46,7 @@ struct client {
 	struct bufferevent *stream;
 	uint64_t number;
 	bool may_act;
-	bool calling; /* the reply comes by control_call_done() */
+	bool waiting; /* the reply comes by control_answer() */
 	bool listing; /* a list is on its way */
 	bool first_row;
 	bool eof;        /* it has shut its writing side: it may still wait for answers */
@@ -72,7 +72,7 @@ static void client_free(struct client *client)
 
 static bool is_idle(const struct client *client)
 {
-	return !client->calling && !client->listing && !client->closing &&
+	return !client->waiting && !client->listing && !client->closing &&
 	       evbuffer_get_length(bufferevent_get_output(client->stream)) == 0;
 }
 
@@ -149,7 +149,7 @@ static void handle_line(struct client *client, const char *line, size_t length)
 		send_reply(client, reply);
 		return;
 	}
-	client->calling = true;
+	client->waiting = true;
 	bufferevent_set_timeouts(client->stream, NULL, NULL);
 }
 
@@ -343,20 +343,18 @@ void control_destroy(struct control *control)
 	free(control);
 }
 
-void control_call_done(struct control *control, uint64_t number, uint64_t id, const char *error)
+void control_answer(struct control *control, uint64_t number, json_t *reply)
 {
 	static const struct timeval idle = {.tv_sec = IDLE_S}, slow = {.tv_sec = WRITE_S};
 	struct client *client;
 
 	LIST_FOREACH (client, &control->clients, entry) {
-		if (client->number != number || !client->calling)
+		if (client->number != number || !client->waiting)
 			continue;
-		client->calling = false;
+		client->waiting = false;
 		bufferevent_set_timeouts(client->stream, &idle, &slow);
-		if (error != NULL)
-			send_reply(client, control_refusal(error));
-		else
-			send_reply(client, control_reply(json_pack("{s:I}", "id", (json_int_t)id)));
+		send_reply(client, reply);
 		return;
 	}
+	json_decref(reply);
 }

@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include <jansson.h>
+
 struct control;
 struct master;
 
@@ -14,7 +16,10 @@ struct master;
 struct control *control_create(struct master *m, int listener);
 void control_destroy(struct control *control);
 
-/* The outcome of a `call`: its connection ID, or ERROR. A client that has left is no error. */
-void control_call_done(struct control *control, uint64_t client, uint64_t id, const char *error);
+/*
+ * The answer to a request of CLIENT that could not be given at once; takes over
+ * REPLY. A client that has left meanwhile is no error, nor is one that does not wait.
+ */
+void control_answer(struct control *control, uint64_t client, json_t *reply);
 
 #endif

@@ -1,12 +1,15 @@
 /*
  * The commands of the control socket: asks the engine, and has report.c put the
- * answer into JSON.
+ * answer into JSON. What takes rights is asked of the supervisor, which does it
+ * and answers with lines of text.
  */
 #include "daemon/control_commands.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "daemon/call.h"
+#include "daemon/control.h"
 #include "daemon/link.h"
 #include "daemon/master_state.h"
 #include "daemon/pool.h"
@@ -70,6 +73,53 @@ static json_t *run_call(struct master *m, uint64_t client, const struct control_
 	return error != NULL ? control_refusal(error) : NULL;
 }
 
+/* Asks the supervisor for CLIENT, who waits for its answer. */
+static json_t *ask_supervisor(struct master *m, uint64_t client, enum message_type type)
+{
+	const struct message_request request = {.client = client};
+
+	if (m->phase == PHASE_END)
+		return control_refusal("calmd is ending");
+	master_tell(m, type, &request, sizeof(request));
+	return NULL;
+}
+
+static json_t *priv_reload(struct master *m, uint64_t client)
+{
+	return ask_supervisor(m, client, MESSAGE_PRIV_RELOAD);
+}
+
+/* The lines of a text as an array. */
+static json_t *lines_of(const char *text)
+{
+	json_t *lines = json_array();
+
+	while (*text != '\0') {
+		size_t length = strcspn(text, "\n");
+
+		json_array_append_new(lines, json_stringn(text, length));
+		text += length + (text[length] == '\n');
+	}
+	return lines;
+}
+
+void control_supervisor_answer(struct master *m, const struct message_answer *answer, size_t length)
+{
+	char text[MESSAGE_ANSWER_TEXT_MAX + 1];
+	json_t *reply;
+
+	length -= sizeof(*answer);
+	if (length > MESSAGE_ANSWER_TEXT_MAX)
+		length = MESSAGE_ANSWER_TEXT_MAX;
+	memcpy(text, answer + 1, length);
+	text[length] = '\0';
+	if (answer->done != 0)
+		reply = control_reply(json_pack("{s:o}", "notes", lines_of(text)));
+	else
+		reply = control_refusal(text);
+	control_answer(m->control, answer->client, reply);
+}
+
 json_t *control_run(struct master *m, uint64_t client, const struct control_request *request,
                     uint64_t now_us)
 {
@@ -86,6 +136,8 @@ json_t *control_run(struct master *m, uint64_t client, const struct control_requ
 		return run_end(m, request->id, stack_abort(m->stack, request->id, now_us));
 	case CONTROL_CALL:
 		return run_call(m, client, request, now_us);
+	case CONTROL_RELOAD:
+		return priv_reload(m, client);
 	default:
 		return control_refusal("unknown command");
 	}

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "daemon/call.h"
+#include "daemon/control_commands.h"
 #include "daemon/link.h"
 #include "daemon/log.h"
 #include "daemon/master_state.h"
@@ -40,6 +41,9 @@ static void handle(struct master *m, uint64_t now_us)
 		return;
 	case MESSAGE_CALL_PORT:
 		call_port(m->calls, payload, now_us);
+		return;
+	case MESSAGE_ANSWER:
+		control_supervisor_answer(m, payload, message->header.length);
 		return;
 	case MESSAGE_TERMINATE:
 		master_terminate(m, now_us);

@@ -11,6 +11,7 @@
  * priv_X, the function that does what it asks root_X:
  *
  *   priv_call_port, priv_call_end   master asks the supervisor
+ *   priv_reload                     the same, for a control client
  *   priv_open_session               worker asks the opener
  */
 #include "daemon/message.h"
@@ -78,6 +79,10 @@ static const struct rule rules[] = {
 	{MESSAGE_PRIV_OPEN_SESSION, WORKER, OPENER, PHASE_RUN, SIZE(open_session), FDS(0)},
 	{MESSAGE_SESSION, OPENER, WORKER, ANY_TIME, SIZE(session), 0, 2},
 	{MESSAGE_SESSION_ENDED, KEEPER, WORKER, ANY_TIME, SIZE(session_ended), FDS(0)},
+
+	{MESSAGE_PRIV_RELOAD, MASTER, SUPERVISOR, PHASE_RUN, SIZE(request), FDS(0)},
+	{MESSAGE_ANSWER, SUPERVISOR, MASTER, ANY_TIME, sizeof(struct message_answer),
+         sizeof(struct message_answer) + MESSAGE_ANSWER_TEXT_MAX, FDS(0)},
 };
 
 static const char *const message_names[MESSAGE_TYPES] = {
@@ -102,6 +107,8 @@ static const char *const message_names[MESSAGE_TYPES] = {
 	[MESSAGE_PRIV_OPEN_SESSION] = "priv_open_session",
 	[MESSAGE_SESSION] = "session",
 	[MESSAGE_SESSION_ENDED] = "session_ended",
+	[MESSAGE_PRIV_RELOAD] = "priv_reload",
+	[MESSAGE_ANSWER] = "answer",
 };
 
 static const char *const role_names[ROLES] = {

@@ -82,6 +82,12 @@ enum message_type {
 	/* keeper to worker */
 	MESSAGE_SESSION_ENDED, /* struct message_session_ended */
 
+	/* master to supervisor, for a control client that waits; each is answered once */
+	MESSAGE_PRIV_RELOAD, /* struct message_request: read the configuration again */
+
+	/* supervisor to master */
+	MESSAGE_ANSWER, /* struct message_answer, text: to such a request */
+
 	MESSAGE_TYPES
 };
 
@@ -203,6 +209,23 @@ struct message_session {
 
 struct message_session_ended {
 	int32_t status; /* as waitpid gives it */
+};
+
+/*
+ * What a control client asks of the supervisor (MESSAGE_PRIV_RELOAD). It has no
+ * arguments: what is to be done, the supervisor finds out by itself.
+ */
+struct message_request {
+	uint64_t client; /* the master's number for whom to answer, above 0 */
+};
+
+#define MESSAGE_ANSWER_TEXT_MAX 4096u
+
+struct message_answer {
+	uint64_t client; /* as asked */
+	uint32_t done;   /* 0: refused */
+	uint32_t reserved;
+	/* then the text, without NUL: lines about what was done, or one that says why not */
 };
 
 struct message_log {

@@ -13,7 +13,8 @@
  *   master    one, the TCP stack
  *
  * It then only reacts: to messages, all of which are checked against the table
- * of message.c; to the end of a child (SIGCHLD); to SIGTERM and SIGINT, which
+ * of message.c; to the end of a child (SIGCHLD); to SIGHUP, which makes it read
+ * its configuration again (supervisor_reload.c); to SIGTERM and SIGINT, which
  * end everything in order (supervisor_end.c). It never waits for anybody.
  *
  * Whatever must outlive the master has its descriptor here, in `kept` and in the
@@ -86,6 +87,10 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 		children_reap(s);
 		return;
 	}
+	if (number == SIGHUP) {
+		reload_on_signal(s);
+		return;
+	}
 	if (s->stage == END_NOT)
 		log_info("ending: %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
 	end_begin(s, 0);
@@ -93,9 +98,8 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 
 static int listen_to_signals(struct supervisor *s)
 {
-	static const int numbers[] = {SIGCHLD, SIGTERM, SIGINT};
+	static const int numbers[] = {SIGCHLD, SIGHUP, SIGTERM, SIGINT};
 
-	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		if (evsignal_assign(&s->signals[i], s->base, numbers[i], on_signal, s) < 0 ||
@@ -120,6 +124,7 @@ static int start(struct supervisor *s)
 		log_error("no event loop");
 		return -1;
 	}
+	reload_prepare(s);
 	if (supervisor_open(s) < 0 || listen_to_signals(s) < 0)
 		return -1;
 	workers_init(s);
@@ -142,7 +147,7 @@ static void mark_closed(struct supervisor *s)
 	s->master.channel.fd = s->opener.channel.fd = -1;
 }
 
-int supervisor_run(const struct config *config)
+int supervisor_run(struct config_source *source, struct config *config)
 {
 	struct supervisor *s = calloc(1, sizeof(*s));
 
@@ -150,6 +155,7 @@ int supervisor_run(const struct config *config)
 		log_error("no memory");
 		return 1;
 	}
+	s->source = source;
 	s->config = config;
 	mark_closed(s);
 	int status = 1;

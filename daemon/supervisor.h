@@ -8,7 +8,11 @@
 
 #include "daemon/config.h"
 
-/* Runs until it is told to end (SIGTERM, SIGINT); returns the exit status. */
-int supervisor_run(const struct config *config);
+/*
+ * Runs with *CONFIG, which came from SOURCE, until it is told to end (SIGTERM,
+ * SIGINT); returns the exit status. Reads SOURCE again on SIGHUP, and then
+ * changes both.
+ */
+int supervisor_run(struct config_source *source, struct config *config);
 
 #endif

@@ -49,6 +49,9 @@ static void on_message(struct channel *channel, struct message *message)
 	case MESSAGE_PRIV_CALL_END:
 		root_call_end(s, (const void *)message->payload);
 		return;
+	case MESSAGE_PRIV_RELOAD:
+		root_reload(s, (const void *)message->payload);
+		return;
 	default: /* MESSAGE_DRAINED: its exit follows */
 		log_debug("the master said %s", message_name(message->header.type));
 	}

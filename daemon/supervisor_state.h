@@ -91,10 +91,11 @@ enum end_stage {
 };
 
 struct supervisor {
-	const struct config *config;
+	struct config_source *source;
+	struct config *config; /* in effect */
 	struct message_master_config master_config;
 	struct event_base *base;
-	struct event signals[3];
+	struct event signals[4];
 	struct rlimit files; /* RLIMIT_NOFILE as found, for workers and sessions */
 	uint32_t worker_uid, worker_gid;
 	int program_calmd, program_worker, program_opener;
@@ -200,6 +201,32 @@ void workers_end_idle(struct supervisor *s);
 void root_call_port(struct supervisor *s, const struct message_call_port *request);
 void root_call_end(struct supervisor *s, const struct message_call_port *request);
 void calls_close(struct supervisor *s);
+
+/* supervisor_request.c: what control clients ask of the supervisor, through the master */
+
+/* Lines for whoever asked, bounded: what has no room is left out. */
+struct notes {
+	size_t length;
+	char text[MESSAGE_ANSWER_TEXT_MAX + 1];
+};
+
+/* Adds one line; what is not printable ASCII becomes a question mark. */
+void notes_add(struct notes *notes, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Answers REQUEST: done, with lines of text, or refused, with one that says why.
+ * Whoever asked may be gone, and so may the master.
+ */
+void request_answer(struct supervisor *s, const struct message_request *request, bool done,
+                    const struct notes *notes);
+
+/* supervisor_reload.c */
+
+/* Notes that the file is there, where it is: it must be there from now on. */
+void reload_prepare(struct supervisor *s);
+
+void root_reload(struct supervisor *s, const struct message_request *request);
+void reload_on_signal(struct supervisor *s);
 
 /* supervisor_end.c */
 

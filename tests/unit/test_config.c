@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "daemon/config.h"
+#include "daemon/config_keys.h"
 #include "stack/congestion.h"
 #include "stack/stack.h"
 
@@ -322,6 +322,32 @@ static void random_text_is_refused_or_taken_but_never_breaks_anything(void **sta
 	}
 }
 
+static void add_difference(void *arg, const struct config_key *key, const char *from,
+                           const char *to)
+{
+	char *text = arg;
+
+	sprintf(text + strlen(text), "%s: %s to %s\n", key->name, from, to);
+}
+
+static void what_differs_is_found_key_by_key(void **state)
+{
+	static struct config before;
+	char text[512] = "";
+
+	(void)state;
+	assert_string_equal(load_text("backlog = 7\nlogin = {\"a\", \"b\"}"), "");
+	before = config;
+	assert_string_equal(load_text("login = {\"a\", \"b\"} # the same\nbacklog=7"), "");
+	config_compare(&before, &config, add_difference, text);
+	assert_string_equal(text, "");
+	assert_string_equal(load_text("msl = 60s\nlogin = {\"a\", \"b c\"}\nkeepalive = 120m"), "");
+	config_compare(&before, &config, add_difference, text);
+	assert_string_equal(text, "backlog: 7 to 64\n"
+	                          "login: {\"a\", \"b\"} to {\"a\", \"b c\"}\n"
+	                          "msl: 30s to 1m\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +358,7 @@ int main(void)
 		cmocka_unit_test(later_settings_win),
 		cmocka_unit_test(what_is_printed_reads_back_as_the_same),
 		cmocka_unit_test(the_file_we_ship_shows_every_default),
+		cmocka_unit_test(what_differs_is_found_key_by_key),
 		cmocka_unit_test(random_text_is_refused_or_taken_but_never_breaks_anything),
 	};
 

@@ -35,6 +35,8 @@ static void commands_without_arguments_are_read(void **state)
 	assert_int_equal(request.command, CONTROL_LIST);
 	assert_true(parse("{\"command\":\"stats\"}", &request, error));
 	assert_int_equal(request.command, CONTROL_STATS);
+	assert_true(parse("{\"command\":\"reload\"}", &request, error));
+	assert_int_equal(request.command, CONTROL_RELOAD);
 }
 
 static void an_id_is_read(void **state)
@@ -151,6 +153,7 @@ static void only_what_changes_something_needs_the_right_to_act(void **state)
 	assert_true(control_command_acts(CONTROL_CLOSE));
 	assert_true(control_command_acts(CONTROL_ABORT));
 	assert_true(control_command_acts(CONTROL_CALL));
+	assert_true(control_command_acts(CONTROL_RELOAD));
 	assert_true(control_command_acts(CONTROL_COMMANDS));
 }
 

@@ -268,6 +268,25 @@ static void nobody_says_what_another_one_may(void **state)
 	}
 }
 
+static void only_the_master_asks_for_a_client_and_only_the_supervisor_answers(void **state)
+{
+	const size_t request = sizeof(struct message_request);
+	const size_t answer = sizeof(struct message_answer);
+	const size_t most = answer + MESSAGE_ANSWER_TEXT_MAX;
+
+	(void)state;
+	assert_true(may(ROLE_MASTER, ROLE_SUPERVISOR, PHASE_RUN, MESSAGE_PRIV_RELOAD, request, 0));
+	assert_false(
+		may(ROLE_MASTER, ROLE_SUPERVISOR, PHASE_START, MESSAGE_PRIV_RELOAD, request, 0));
+	assert_false(
+		may(ROLE_MASTER, ROLE_SUPERVISOR, PHASE_RUN, MESSAGE_PRIV_RELOAD, request + 1, 0));
+	assert_true(may(ROLE_SUPERVISOR, ROLE_MASTER, PHASE_RUN, MESSAGE_ANSWER, answer, 0));
+	assert_true(may(ROLE_SUPERVISOR, ROLE_MASTER, PHASE_RUN, MESSAGE_ANSWER, most, 0));
+	assert_false(may(ROLE_SUPERVISOR, ROLE_MASTER, PHASE_RUN, MESSAGE_ANSWER, most + 1, 0));
+	assert_false(may(ROLE_SUPERVISOR, ROLE_MASTER, PHASE_RUN, MESSAGE_ANSWER, answer - 1, 0));
+	assert_false(may(ROLE_MASTER, ROLE_SUPERVISOR, PHASE_RUN, MESSAGE_ANSWER, answer, 0));
+}
+
 static void everything_has_a_name(void **state)
 {
 	(void)state;
@@ -295,6 +314,7 @@ int main(void)
 		cmocka_unit_test(a_request_is_allowed_in_its_phase_only),
 		cmocka_unit_test(length_and_descriptors_must_be_right),
 		cmocka_unit_test(nobody_says_what_another_one_may),
+		cmocka_unit_test(only_the_master_asks_for_a_client_and_only_the_supervisor_answers),
 		cmocka_unit_test(everything_has_a_name),
 	};
 
