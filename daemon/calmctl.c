@@ -16,6 +16,7 @@
 
 #include "daemon/calmctl_client.h"
 #include "daemon/calmctl_text.h"
+#include "daemon/version.h"
 
 #define DEFAULT_SOCKET "/run/calmd/control"
 #define EXIT_USAGE     2
@@ -285,7 +286,7 @@ int main(int argc, char **argv)
 			fputs(usage_text, stdout);
 			return finish();
 		case 'V':
-			puts("calmctl " CALMD_VERSION);
+			printf("calmctl %s\n", version_text());
 			return finish();
 		default:
 			return usage("unknown option or missing argument");

@@ -12,6 +12,7 @@
 #include "daemon/log.h"
 #include "daemon/master.h"
 #include "daemon/supervisor.h"
+#include "daemon/version.h"
 
 #define DEFAULT_FILE  CALMD_SYSCONFDIR "/calmd.conf"
 #define OVERRIDES_MAX 64
@@ -88,7 +89,7 @@ static void parse_options(int argc, char **argv, struct options *options)
 			print_usage(stdout);
 			exit(0);
 		case OPTION_VERSION:
-			puts("calmd " CALMD_VERSION);
+			printf("calmd %s\n", version_text());
 			exit(0);
 		default:
 			print_usage(stderr);

@@ -33,6 +33,7 @@
 #include "daemon/log.h"
 #include "daemon/spawn.h"
 #include "daemon/supervisor_state.h"
+#include "daemon/version.h"
 
 /* A sanitizer reports to standard error what it finds in a child. */
 #ifdef __SANITIZE_ADDRESS__
@@ -75,7 +76,7 @@ void supervisor_announce(struct supervisor *s)
 		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
 		                         i == 0 ? "" : ", ",
 		                         endpoint_format(&s->config->listen[i], text));
-	log_info("calmd %s ready, listening on %s", CALMD_VERSION, list);
+	log_info("calmd %s ready, listening on %s", version_text(), list);
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)

@@ -20,6 +20,7 @@
 #include "daemon/log.h"
 #include "daemon/supervisor_state.h"
 #include "daemon/users.h"
+#include "daemon/version.h"
 #include "stack/stack.h"
 
 /*
@@ -257,7 +258,7 @@ static void fill_master_config(struct supervisor *s)
 	master->call_timeout_us = config->call_timeout_us;
 	snprintf(master->busy_message, sizeof(master->busy_message), "%s\r\n",
 	         config->busy_message);
-	strlcpy(master->version, CALMD_VERSION, sizeof(master->version));
+	strlcpy(master->version, version_text(), sizeof(master->version));
 }
 
 int supervisor_open(struct supervisor *s)

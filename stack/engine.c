@@ -67,6 +67,11 @@ size_t stack_table_bytes(const struct stack_config *config)
 	return table_bytes(&shape);
 }
 
+uint32_t stack_table_version(void)
+{
+	return TABLE_VERSION;
+}
+
 struct stack *stack_create(const struct stack_config *config, const struct stack_hooks *hooks,
                            void *table, size_t bytes, const struct stack_secrets *secrets)
 {

@@ -47,6 +47,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Changes with the layout of the two pages, and with what a value in them means. */
+#define RING_VERSION 1u
+
 #define RING_PAGE          4096u
 #define RING_SIZE_MIN      4096u
 #define RING_SIZE_MAX      (64u << 20)

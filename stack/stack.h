@@ -105,6 +105,9 @@ struct stack;
 /* Bytes of the connection table for this configuration. */
 size_t stack_table_bytes(const struct stack_config *config);
 
+/* The version of the table's layout: another one cannot be taken up. */
+uint32_t stack_table_version(void);
+
 /*
  * An engine on the table in TABLE (stack_table_bytes(), aligned to a page). With
  * SECRETS the memory, all zero, becomes a new table; without, a table that a
