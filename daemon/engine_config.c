@@ -8,6 +8,9 @@
 void engine_config(const struct message_master_config *from, struct stack_config *to)
 {
 	memset(to, 0, sizeof(*to));
+	to->shape.conns = from->table_conns;
+	to->shape.half_opens = from->table_half_opens;
+	to->shape.time_waits = from->table_time_waits;
 	to->max_connections = from->max_connections;
 	to->max_connections_per_source = from->max_connections_per_source;
 	to->backlog = from->backlog;

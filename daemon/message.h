@@ -113,6 +113,8 @@ struct message_master_config {
 	uint32_t uid, gid;
 	uint32_t listens;
 	struct endpoint listen[MESSAGE_LISTEN_MAX];
+	/* struct table_shape: of the connection table, whatever the limits are now */
+	uint32_t table_conns, table_half_opens, table_time_waits;
 	uint32_t max_connections;
 	uint32_t max_connections_per_source; /* 0: no limit */
 	uint32_t backlog;

@@ -142,6 +142,10 @@ static int open_table(struct supervisor *s)
 	struct stack_config config;
 
 	engine_config(&s->master_config, &config);
+	config.shape = stack_shape(&config);
+	s->master_config.table_conns = config.shape.conns;
+	s->master_config.table_half_opens = config.shape.half_opens;
+	s->master_config.table_time_waits = config.shape.time_waits;
 	s->kept.table = memfd_create("calmd-table", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (s->kept.table < 0 || ftruncate(s->kept.table, (off_t)stack_table_bytes(&config)) < 0 ||
 	    fcntl(s->kept.table, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)

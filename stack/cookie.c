@@ -158,8 +158,7 @@ bool cookie_wanted(const struct stack *s, const struct syn *syn)
 	/* its number must lie beyond those of the pair's last connection: an entry can choose it */
 	if (syn->after != NULL || s->config.syn_cookies == STACK_COOKIES_OFF)
 		return false;
-	return s->config.syn_cookies == STACK_COOKIES_ALWAYS ||
-	       slot_pool_free(&s->free_half_opens) == 0;
+	return s->config.syn_cookies == STACK_COOKIES_ALWAYS || half_open_full(s);
 }
 
 /* That cookies are out is kept for a new master, by the second: not a change for each. */

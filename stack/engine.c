@@ -62,7 +62,7 @@ static bool engine_allocate(struct stack *s)
 
 size_t stack_table_bytes(const struct stack_config *config)
 {
-	struct table_shape shape = table_shape(config);
+	struct table_shape shape = stack_shape(config);
 
 	return table_bytes(&shape);
 }
@@ -84,7 +84,7 @@ struct stack *stack_create(const struct stack_config *config, const struct stack
 	if (s->config.ttl == 0)
 		s->config.ttl = 64; /* RFC 1700 */
 	s->hooks = *hooks;
-	s->shape = table_shape(config);
+	s->shape = stack_shape(config);
 	s->accepting = true;
 	if (bytes < table_bytes(&s->shape)) {
 		stack_destroy(s);

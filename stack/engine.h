@@ -277,6 +277,8 @@ struct syn {
 	bool busy;             /* gets the busy message */
 };
 
+/* No more entries may be in use. */
+bool half_open_full(const struct stack *stack);
 /* Makes an entry of it and answers. An event of its own. */
 void half_open_create(struct stack *stack, const struct syn *syn, uint64_t now_us);
 /* What the SYN says of the peer; *HALF is all zero but for its identity. */

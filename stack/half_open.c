@@ -49,12 +49,18 @@ static uint64_t half_open_deadline(const struct half_open *half, uint64_t now_us
 	return now_us + (SYN_ACK_TIMEOUT_US << half->retransmits);
 }
 
-/* A free slot; when none is left the oldest entry's. In an event. */
+bool half_open_full(const struct stack *s)
+{
+	return s->open_half_opens >= s->config.half_open ||
+	       slot_pool_free(&s->free_half_opens) == 0;
+}
+
+/* A free slot; when no more may be used the oldest entry's. In an event. */
 static uint32_t half_open_slot(struct stack *s)
 {
 	uint32_t slot;
 
-	if (slot_pool_free(&s->free_half_opens) == 0) {
+	if (half_open_full(s)) {
 		s->stats.half_open_full++;
 		half_open_destroy(s, slot_list_oldest(&s->used_half_opens),
 		                  "pushed out by a newer one");

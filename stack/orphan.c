@@ -6,7 +6,7 @@
  * is reset for the next connection.
  *
  * There is always one then: those with a session are at most max-connections, those that
- * wait for one at most backlog, and there are more slots than that (table_shape()).
+ * wait for one at most backlog, and there are more slots than that (stack_shape()).
  */
 #include "engine.h"
 

@@ -44,9 +44,17 @@ enum stack_syn_cookies {
 	STACK_COOKIES_OFF,    /* never: the oldest half-open entry makes room */
 };
 
+/* How many entries of each kind the connection table has: fixed when it is made. */
+struct table_shape {
+	uint32_t conns;
+	uint32_t half_opens;
+	uint32_t time_waits;
+};
+
 #define STACK_BUSY_MESSAGE_MAX 255
 
 struct stack_config {
+	struct table_shape shape;            /* all 0: as large as the limits below need */
 	uint32_t max_connections;            /* 1 to 60000; until their worker has ended */
 	uint32_t max_connections_per_source; /* 0: no limit */
 	uint32_t backlog;                    /* established and waiting for a worker, 1 to 60000 */
@@ -101,6 +109,12 @@ struct stack_hooks {
 };
 
 struct stack;
+
+/*
+ * The shape in CONFIG; where it has none, the one with just enough room for its
+ * limits. What makes the table keeps it: the limits may change, the table cannot.
+ */
+struct table_shape stack_shape(const struct stack_config *config);
 
 /* Bytes of the connection table for this configuration. */
 size_t stack_table_bytes(const struct stack_config *config);

@@ -28,8 +28,10 @@ static inline void table_barrier(void)
  * A connection whose worker has ended counts no more but keeps its slot until its
  * last bytes are acknowledged, hence twice max_connections.
  */
-struct table_shape table_shape(const struct stack_config *config)
+struct table_shape stack_shape(const struct stack_config *config)
 {
+	if (config->shape.conns != 0)
+		return config->shape;
 	return (struct table_shape){
 		.conns = 2 * config->max_connections + config->backlog + TABLE_BUSY_SLOTS,
 		.half_opens = config->half_open,

@@ -72,14 +72,6 @@ struct table {
 	uint8_t *early; /* conns times CONN_EARLY_BYTES */
 };
 
-/* How many entries of each kind a configuration asks for. */
-struct table_shape {
-	uint32_t conns;
-	uint32_t half_opens;
-	uint32_t time_waits;
-};
-struct table_shape table_shape(const struct stack_config *config);
-
 size_t table_bytes(const struct table_shape *shape);
 
 /* Lays a new, empty table into zeroed memory of table_bytes(). */

@@ -319,6 +319,26 @@ static void requests_and_timers_can_be_undone(void **state)
 	}
 }
 
+static void a_table_is_taken_up_whatever_the_limits_have_become(void **state)
+{
+	struct bed *bed = *state;
+
+	reach(bed, TCP_ESTABLISHED);
+	bed->config.shape = stack_shape(&bed->config);
+	bed->config.max_connections = 3;
+	bed->config.backlog = 1;
+	bed->config.half_open = 2;
+	assert_true(stack_table_bytes(&bed->config) == bed->bytes);
+	bed_take_over(bed);
+	expect_state(bed, TCP_ESTABLISHED);
+	for (uint8_t i = 1; i <= 4; i++) {
+		bed_peer(bed, i, PEER_PORT);
+		peer_flags(bed, SYN);
+	}
+	bed->expected = bed->outs;
+	assert_int_equal(bed->stack->open_half_opens, 2);
+}
+
 static void a_full_time_wait_list_can_be_undone(void **state)
 {
 	struct stack_config config = bed_config();
@@ -667,6 +687,7 @@ int main(void)
 		with_bed(what_is_in_flight_is_never_without_a_timer),
 		with_bed(a_ring_that_is_too_small_ends_the_connection),
 		with_bed(ids_are_never_given_twice),
+		with_bed(a_table_is_taken_up_whatever_the_limits_have_become),
 	};
 
 	return cmocka_run_group_tests_name("table", tests, NULL, NULL);
