@@ -31,6 +31,7 @@
 
 #include "daemon/address_text.h"
 #include "daemon/log.h"
+#include "daemon/service.h"
 #include "daemon/spawn.h"
 #include "daemon/supervisor_state.h"
 #include "daemon/version.h"
@@ -77,6 +78,7 @@ void supervisor_announce(struct supervisor *s)
 		                         i == 0 ? "" : ", ",
 		                         endpoint_format(&s->config->listen[i], text));
 	log_info("calmd %s ready, listening on %s", version_text(), list);
+	service_ready();
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)

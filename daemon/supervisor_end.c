@@ -7,6 +7,7 @@
 #include <event2/event.h>
 
 #include "daemon/log.h"
+#include "daemon/service.h"
 #include "daemon/supervisor_state.h"
 
 #define WORKERS_SECONDS 6
@@ -93,6 +94,7 @@ void end_begin(struct supervisor *s, int status)
 	}
 	s->status = status;
 	s->stage = END_WORKERS;
+	service_stopping();
 	evtimer_assign(&s->deadline, s->base, on_deadline, s);
 	evtimer_del(&s->workers.upkeep);
 	child_terminate(&s->master);
