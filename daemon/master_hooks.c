@@ -94,6 +94,18 @@ static void on_ended(void *arg, uint64_t id, const struct flow *flow, const char
 	call_ended(m->calls, id, why);
 }
 
+/* Called before anything of the engine runs: at most one line of the burst for each. */
+static void on_dropped(void *arg, uint64_t id, const struct flow *flow, const char *why)
+{
+	struct master *m = arg;
+	char peer[ENDPOINT_TEXT_MAX];
+
+	if (may_log(m))
+		log_warning("connection %" PRIu64 " with %s is dropped: %s", id,
+		            flow != NULL ? endpoint_format(&flow->peer, peer) : "nobody knows whom",
+		            why);
+}
+
 void master_hooks(struct master *m, struct stack_hooks *hooks)
 {
 	hooks->arg = m;
@@ -101,4 +113,5 @@ void master_hooks(struct master *m, struct stack_hooks *hooks)
 	hooks->detached = on_detached;
 	hooks->moved = on_moved;
 	hooks->ended = on_ended;
+	hooks->dropped = on_dropped;
 }

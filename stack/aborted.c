@@ -7,17 +7,14 @@
  */
 #include "engine.h"
 
-void aborted_remember(struct stack *s, const struct conn *c)
+void aborted_remember(struct stack *s, const struct aborted *aborted, uint64_t now_us)
 {
 	struct aborted *a = &s->aborted[s->aborted_next];
 
-	if (listen_match(s, &c->identity.flow.local) >= 0)
+	if (listen_match(s, &aborted->flow.local) >= 0)
 		return; /* answered anyway */
-	a->flow = c->identity.flow;
-	a->ifindex = c->identity.ifindex;
-	a->snd_una = c->snd_una;
-	a->snd_nxt = c->snd_nxt;
-	a->until_us = s->event.now_us + 2 * s->config.msl_us;
+	*a = *aborted;
+	a->until_us = now_us + 2 * s->config.msl_us;
 	s->aborted_next = (s->aborted_next + 1) % ABORTED_MAX;
 }
 

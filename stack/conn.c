@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "seal.h"
+
 /* A smaller MSS option only makes work: many packets for few bytes. */
 #define PEER_MSS_LEAST 88u
 
@@ -35,6 +37,7 @@ void identity_init(struct stack *stack, struct conn_identity *identity, const st
 	identity->ifindex = ifindex;
 	identity->mtu = mtu;
 	identity->created_us = stack->event.now_us;
+	seal_set(identity, sizeof(*identity));
 }
 
 /* RFC 4022's definitions of the counters of moves. */
@@ -165,7 +168,14 @@ void conn_abort(struct stack *stack, uint32_t slot, enum ring_reset reason, cons
 	case TCP_FIN_WAIT_2:
 	case TCP_CLOSE_WAIT:
 		emit_reset(stack, slot);
-		aborted_remember(stack, c);
+		aborted_remember(stack,
+		                 &(struct aborted){
+					 .flow = c->identity.flow,
+					 .ifindex = c->identity.ifindex,
+					 .snd_una = c->snd_una,
+					 .snd_nxt = c->snd_nxt,
+				 },
+		                 stack->event.now_us);
 		break;
 	default: /* SYN-SENT, CLOSING, LAST-ACK: RFC 9293, 3.10.5 sends nothing */
 		break;

@@ -37,6 +37,7 @@ struct conn_identity {
 	uint32_t ifindex; /* by which the peer is reached; 0 unknown */
 	uint32_t mtu;     /* of that interface; what the path carries is in struct pmtu */
 	uint64_t created_us;
+	uint64_t seal; /* of the above, none of which changes: see seal.h */
 };
 
 /* The timers of a connection (RFC 9293, 3.8). */
@@ -157,6 +158,7 @@ struct conn {
 	uint32_t uto_remote_s;     /* RFC 5482, REMOTE_UTO; 0: none has come */
 
 	struct conn_counters counters;
+	uint64_t seal;
 };
 
 /*
@@ -177,6 +179,7 @@ struct half_open {
 	uint8_t retransmits;
 	uint16_t reserved;
 	uint32_t user_timeout_s; /* of the peer's option; 0: none */
+	uint64_t seal;
 };
 
 /* What is left of a connection for 2 MSL (RFC 9293, 3.6.1). */
@@ -195,6 +198,7 @@ struct time_wait {
 	uint64_t answers_until_us; /* see answer.c */
 	uint64_t established_us;
 	struct conn_counters counters;
+	uint64_t seal;
 };
 
 #endif

@@ -217,6 +217,28 @@ void emit_reset(struct stack *s, uint32_t slot)
 		emit_packet(s, &c->identity.flow, c->identity.ifindex, &seg);
 }
 
+bool emit_condemned(struct stack *s, const struct condemned *condemned, uint64_t now_us)
+{
+	/* An ACK outside of the window is answered with an ACK (RFC 9293, 3.10.7.4). */
+	struct segment segs[2] = {
+		{.seq = condemned->snd_nxt, .flags = TCP_RST | TCP_ACK},
+		{.seq = condemned->snd_una - 1, .flags = TCP_ACK},
+	};
+
+	if (!emit_room(s, 1))
+		return false;
+	for (unsigned i = 0; i < 2; i++) {
+		segs[i].ack = condemned->rcv_nxt;
+		if (condemned->timestamps)
+			emit_timestamps(
+				&segs[i],
+				timestamp_now(timestamp_offset(s, &condemned->flow), now_us),
+				condemned->ts_recent);
+		emit_packet(s, &condemned->flow, condemned->ifindex, &segs[i]);
+	}
+	return true;
+}
+
 /* ---- segments of smaller entries, and of none ---- */
 
 bool emit_syn_ack(struct stack *s, const struct half_open *half, uint32_t ts_value)

@@ -189,7 +189,7 @@ void stack_input(struct stack *s, const struct packet_in *packet, uint64_t now_u
 
 uint64_t stack_deadline(const struct stack *s)
 {
-	if (s->dirty.count > 0 || s->batch_count > 0)
+	if (s->dirty.count > 0 || s->batch_count > 0 || s->condemned_count > 0)
 		return 0;
 	return timer_next(s->timers);
 }
@@ -229,6 +229,7 @@ size_t stack_output(struct stack *s, const struct packet_out **packets, uint64_t
 		s->batch_count = 0;
 		s->batch_taken = false;
 	}
+	takeover_reset(s, now_us);
 	while (rounds-- > 0 && s->batch_count < STACK_BATCH - 1 &&
 	       slot_queue_take(&s->dirty, &slot)) {
 		slot_private(s, slot)->dirty = false;

@@ -24,6 +24,7 @@
 #include "source.h"
 #include "stack.h"
 #include "table.h"
+#include "takeover.h"
 #include "timer.h"
 
 #define MSS_DEFAULT_V4   536u /* RFC 9293, MUST-15 */
@@ -139,6 +140,8 @@ struct stack {
 	uint64_t stalled_bytes; /* what stalled connections hold of their send rings */
 	uint32_t aborted_next;
 	struct aborted aborted[ABORTED_MAX];
+	uint32_t condemned_count;
+	struct condemned condemned[CONDEMNED_MAX];
 	struct source_limit resets, cookie_checks;
 	struct event event;
 	struct stack_stats stats;
@@ -168,17 +171,6 @@ uint32_t slot_by_id(const struct stack *stack, uint64_t id);
 
 /* The first slot from *CURSOR on that may be in use, which *CURSOR then is behind; false: none. */
 bool slot_next(const struct stack *stack, uint32_t *cursor, uint32_t *slot);
-
-/* takeover.c */
-
-/* Builds everything derived from the table; drops entries that do not hold. */
-void takeover_rebuild(struct stack *stack);
-
-/* takeover_check.c: true when the entry can have been left so; others need not be looked at */
-
-bool takeover_conn_holds(const struct stack *stack, uint32_t slot);
-bool takeover_half_open_holds(const struct stack *stack, uint32_t slot);
-bool takeover_time_wait_holds(const struct stack *stack, uint32_t slot);
 
 /* event.c: one event, its commit, and what is said after it */
 
@@ -411,6 +403,11 @@ void emit_reset_for(struct stack *stack, const struct flow *flow, uint32_t ifind
                     const struct segment *seg, uint64_t now_us);
 /* RST of a connection: at snd_nxt, with ACK. */
 void emit_reset(struct stack *stack, uint32_t slot);
+/*
+ * RST of an entry whose numbers may be wrong, and an ACK that makes the peer say its own, which
+ * is then answered with RST like any segment for nobody. False when the batch is full.
+ */
+bool emit_condemned(struct stack *stack, const struct condemned *condemned, uint64_t now_us);
 uint8_t window_scale_for(uint32_t buffer);
 uint32_t mss_for_mtu(const struct ip_address *address, uint32_t mtu);
 
@@ -454,8 +451,8 @@ void user_timeout_tell(struct stack *stack, uint32_t slot, struct segment *seg);
 
 /* aborted.c: connections that were aborted a while ago */
 
-/* Remembers C, to which RST has just been sent. In an event. */
-void aborted_remember(struct stack *stack, const struct conn *c);
+/* Remembers a connection, to which RST has just been sent; the time until when is set here. */
+void aborted_remember(struct stack *stack, const struct aborted *aborted, uint64_t now_us);
 /* A segment for nobody: true when it was for such a one, and has been answered. */
 bool aborted_input(struct stack *stack, const struct flow *flow, const struct segment *seg,
                    uint64_t now_us);

@@ -24,6 +24,7 @@ struct reassembly {
 	uint32_t recent[TCP_SACK_BLOCKS_MAX];
 	/* ascending, disjoint, never touching, all beyond rcv_nxt */
 	struct seq_range range[REASSEMBLY_RANGES];
+	uint64_t seal; /* the connection table's: see seal.h */
 };
 
 /* No ranges. All bytes zero is the same. */

@@ -106,6 +106,11 @@ struct stack_hooks {
 	              enum tcp_state to, const char *why);
 	/* An entry is gone for good: its id names nothing any more. */
 	void (*ended)(void *arg, uint64_t id, const struct flow *flow, const char *why);
+	/*
+	 * From stack_create() alone: an entry that a former engine left did not hold. Its ID may
+	 * be anything; FLOW is NULL when it is not certain either.
+	 */
+	void (*dropped)(void *arg, uint64_t id, const struct flow *flow, const char *why);
 };
 
 struct stack;
@@ -126,7 +131,7 @@ uint32_t stack_table_version(void);
  * An engine on the table in TABLE (stack_table_bytes(), aligned to a page). With
  * SECRETS the memory, all zero, becomes a new table; without, a table that a
  * former engine left is taken up: a half-done event is undone, entries that do
- * not hold are dropped (taking over is completed by a later version). Returns
+ * not hold are dropped, and their peers reset by the first output. Returns
  * NULL when memory is short or the table does not fit the configuration.
  */
 struct stack *stack_create(const struct stack_config *config, const struct stack_hooks *hooks,

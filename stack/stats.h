@@ -73,6 +73,8 @@
 	X(pmtu_black_holes, "pathMtuBlackHoles", "times that large segments stopped arriving")     \
 	X(icmp_in, "icmpIn", "ICMP errors about our connections that were believed")               \
 	X(icmp_ignored, "icmpIgnored", "ICMP errors that quoted nothing of ours in flight")        \
+	X(entries_dropped, "entriesDropped",                                                       \
+	  "entries of the connection table that a new master found damaged")                       \
 	X(ring_errors, "ringErrors", "connections ended for what their worker wrote to its ring")  \
 	X(out_full, "outBatchFull", "control segments dropped because the batch was full")
 

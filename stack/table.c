@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "seal.h"
+
 #define TABLE_ALIGN 64u
 #define TABLE_PAGE  4096u
 /* Slots beside max_connections and backlog for clients that get the busy message. */
@@ -17,6 +19,16 @@ static_assert(sizeof(struct conn) + sizeof(struct reassembly) + sizeof(struct ha
                               sizeof(struct time_wait) + 256 <=
                       TABLE_UNDO_BYTES,
               "an event's undo record holds one entry of each kind");
+
+#define ENDS_WITH_SEAL(type)                                                                       \
+	static_assert(offsetof(struct type, seal) + sizeof(uint64_t) == sizeof(struct type) &&     \
+	                      sizeof(struct type) % 8 == 0,                                        \
+	              "sealed as a whole: see seal.h")
+ENDS_WITH_SEAL(conn_identity);
+ENDS_WITH_SEAL(conn);
+ENDS_WITH_SEAL(reassembly);
+ENDS_WITH_SEAL(half_open);
+ENDS_WITH_SEAL(time_wait);
 
 /* Keeps the compiler from moving stores across: the CPU keeps program order for us. */
 static inline void table_barrier(void)
@@ -184,8 +196,20 @@ void table_touch(struct table *table, const void *object, size_t length)
 	table_barrier();
 }
 
+/* What the event has changed is sealed; the header's fields have no seal. */
+static void table_seal(struct table *table)
+{
+	const struct table_undo *undo = &table->header->undo;
+
+	for (uint32_t i = 0; i < undo->count; i++)
+		if (undo->entry[i].offset >= sizeof(struct table_header))
+			seal_set((uint8_t *)table->header + undo->entry[i].offset,
+			         undo->entry[i].length);
+}
+
 void table_commit(struct table *table)
 {
+	table_seal(table);
 	table_barrier();
 	table->header->busy = 0;
 	table_barrier();

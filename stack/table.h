@@ -12,7 +12,8 @@
  *   table_touch()    before the first change of an object in the event: copies
  *                    it into the undo record
  *   ...              works in place
- *   table_commit()   clears `busy`: that store is the commit
+ *   table_commit()   seals what was saved (seal.h), then clears `busy`: that store is
+ *                    the commit
  *
  * A master that dies with `busy` set has changed nothing: table_recover() copies
  * the undo record back. Only after the commit may anything be said to a peer, a
@@ -32,7 +33,7 @@
 #include "stack.h"
 
 #define TABLE_MAGIC   0x63616c6du /* "calm" */
-#define TABLE_VERSION 3u
+#define TABLE_VERSION 4u
 
 #define TABLE_UNDO_ENTRIES 8u
 #define TABLE_UNDO_BYTES   8192u
@@ -88,8 +89,8 @@ bool table_recover(struct table *table, void *memory, size_t bytes,
 void table_begin(struct table *table);
 
 /*
- * Saves LENGTH bytes at OBJECT (in the table) into the undo record, once an
- * event. At most TABLE_UNDO_ENTRIES objects and TABLE_UNDO_BYTES an event: more
+ * Saves LENGTH bytes at OBJECT (a whole entry, or a field of the header) into the undo
+ * record, once an event. At most TABLE_UNDO_ENTRIES objects and TABLE_UNDO_BYTES an event: more
  * is a defect of the engine and aborts.
  */
 void table_touch(struct table *table, const void *object, size_t length);

@@ -4,9 +4,63 @@
  *
  * Theory of operation: the entries are all there is to know. The daemon then
  * calls stack_attach() again for each connection that has a worker, with the
- * same ring mapped anew. Entries that do not hold (takeover_check.c) are dropped here.
+ * same ring mapped anew.
+ *
+ * Entries that do not hold (takeover_check.c) are dropped here. Their peers are told with
+ * the first output, if it is certain who they are: by a RST, which will do unless the
+ * number that it needs is what was damaged; and by an ACK from outside of any window,
+ * to which the peer's answer brings the right number.
  */
 #include "engine.h"
+
+/* What a peer must be told when its entry is dropped. */
+static struct condemned *condemn(struct stack *s, const struct conn_identity *identity)
+{
+	struct condemned *condemned;
+
+	if (!takeover_identity_holds(identity) || s->condemned_count == CONDEMNED_MAX)
+		return NULL;
+	condemned = &s->condemned[s->condemned_count++];
+	condemned->flow = identity->flow;
+	condemned->ifindex = identity->ifindex;
+	return condemned;
+}
+
+static void drop(struct stack *s, uint32_t slot, const char *why)
+{
+	struct conn_identity *identity = slot_identity(s, slot);
+	bool known = takeover_identity_holds(identity);
+
+	s->stats.entries_dropped++;
+	if (s->hooks.dropped)
+		s->hooks.dropped(s->hooks.arg, identity->id, known ? &identity->flow : NULL, why);
+	identity->id = 0;
+}
+
+/* Two entries cannot have the same pair of sockets: who comes second is wrong. */
+static const char *pair_taken(const struct stack *s, const struct conn_identity *identity)
+{
+	return lookup_find(s->lookup, &identity->flow) != LOOKUP_NONE
+	               ? "another entry has its pair of sockets"
+	               : NULL;
+}
+
+void takeover_reset(struct stack *s, uint64_t now_us)
+{
+	while (s->condemned_count > 0) {
+		const struct condemned *condemned = &s->condemned[s->condemned_count - 1];
+
+		if (!emit_condemned(s, condemned, now_us))
+			return;
+		aborted_remember(s,
+		                 &(struct aborted){.flow = condemned->flow,
+		                                   .ifindex = condemned->ifindex,
+		                                   .snd_una = condemned->snd_una,
+		                                   .snd_nxt = condemned->snd_nxt},
+		                 now_us);
+		s->condemned_count--;
+	}
+}
 
 /* Ids are given once: whatever became of the count of them. */
 static void note_id(struct stack *s, uint64_t id)
@@ -37,20 +91,51 @@ static void restore_timers(const struct stack *s, struct conn *c)
 		*keepalive = c->last_in_us + s->config.keepalive_us;
 }
 
+static void drop_conn(struct stack *s, uint32_t slot, const char *why)
+{
+	const struct conn *c = slot_conn(s, slot);
+	struct condemned *condemned = condemn(s, &c->identity);
+
+	if (condemned != NULL) {
+		condemned->snd_una = c->snd_una;
+		condemned->snd_nxt = c->snd_nxt;
+		condemned->rcv_nxt = c->rcv_nxt;
+		condemned->ts_recent = c->ts_recent;
+		condemned->timestamps = (c->flags & CONN_TIMESTAMPS) != 0;
+	}
+	drop(s, slot, why);
+}
+
+/* What is different under a new master; an event, because a master may die here, too. */
+static void renew_conn(struct stack *s, uint32_t slot)
+{
+	struct conn *c;
+
+	event_begin(s, 0);
+	c = event_conn(s, slot);
+	restore_timers(s, c);
+	recovery_take_over(s, slot);
+	pmtu_take_over(c);
+	event_end(s);
+}
+
 static void rebuild_conn(struct stack *s, uint32_t slot)
 {
 	struct conn *c = slot_conn(s, slot);
 	uint64_t deadline = TIMER_NEVER;
+	const char *why;
 
 	if (c->identity.id == 0)
 		return;
-	if (!takeover_conn_holds(s, slot) ||
-	    lookup_find(s->lookup, &c->identity.flow) != LOOKUP_NONE) {
-		c->identity.id = 0;
+	why = takeover_conn_wrong(s, slot);
+	if (why == NULL)
+		why = pair_taken(s, &c->identity);
+	if (why != NULL) {
+		drop_conn(s, slot, why);
 		return;
 	}
 	note_id(s, c->identity.id);
-	restore_timers(s, c);
+	renew_conn(s, slot);
 	slot_pool_claim(&s->free_conns, slot);
 	lookup_add(s->lookup, slot);
 	s->open_conns++;
@@ -67,20 +152,37 @@ static void rebuild_conn(struct stack *s, uint32_t slot)
 			deadline = c->timer_us[i];
 	orphan_notice(s, slot);
 	timer_set(s->timers, slot, deadline);
-	recovery_take_over(s, slot);
-	pmtu_take_over(c);
 	conn_dirty(s, slot);
+}
+
+/* Its client may take itself for connected, and wait for us to speak. */
+static void drop_half_open(struct stack *s, uint32_t slot, const char *why)
+{
+	const struct half_open *half = slot_half_open(s, slot);
+	struct condemned *condemned = condemn(s, &half->identity);
+
+	if (condemned != NULL) {
+		condemned->snd_una = half->iss + 1;
+		condemned->snd_nxt = half->iss + 1;
+		condemned->rcv_nxt = half->irs + 1;
+		condemned->ts_recent = half->ts_recent;
+		condemned->timestamps = (half->flags & CONN_TIMESTAMPS) != 0;
+	}
+	drop(s, slot, why);
 }
 
 static void rebuild_half_open(struct stack *s, uint32_t slot)
 {
 	struct half_open *half = slot_half_open(s, slot);
+	const char *why;
 
 	if (half->identity.id == 0)
 		return;
-	if (!takeover_half_open_holds(s, slot) ||
-	    lookup_find(s->lookup, &half->identity.flow) != LOOKUP_NONE) {
-		half->identity.id = 0;
+	why = takeover_half_open_wrong(s, slot);
+	if (why == NULL)
+		why = pair_taken(s, &half->identity);
+	if (why != NULL) {
+		drop_half_open(s, slot, why);
 		return;
 	}
 	note_id(s, half->identity.id);
@@ -94,12 +196,15 @@ static void rebuild_half_open(struct stack *s, uint32_t slot)
 static void rebuild_time_wait(struct stack *s, uint32_t slot)
 {
 	struct time_wait *wait = slot_time_wait(s, slot);
+	const char *why;
 
 	if (wait->identity.id == 0)
 		return;
-	if (!takeover_time_wait_holds(s, slot) ||
-	    lookup_find(s->lookup, &wait->identity.flow) != LOOKUP_NONE) {
-		wait->identity.id = 0;
+	why = takeover_time_wait_wrong(s, slot);
+	if (why == NULL)
+		why = pair_taken(s, &wait->identity);
+	if (why != NULL) {
+		drop(s, slot, why); /* its peer has closed: nobody is left to tell */
 		return;
 	}
 	note_id(s, wait->identity.id);

@@ -1,12 +1,14 @@
 /*
  * Which entries of a table that is taken up hold.
  *
- * Theory of operation: the memory outlives whoever wrote it, so it may be damaged. An
- * entry holds when the engine could have left it so between two events: nothing that is
+ * Theory of operation: the memory outlives whoever wrote it, so it may be damaged. Whatever
+ * changed an entry beside the engine shows by its seal (seal.h). What the engine itself
+ * got wrong, before it died of that perhaps, is sealed too; so an entry must also be one that
+ * the engine could have left so between two events: nothing that is
  * done with it from then on reads outside a buffer, makes an illegal move, computes with
  * numbers that cannot be, or waits without a timer. Much of an entry says the same twice
  * (sequence numbers and stream offsets, state and flags, state and history), so that most
- * damage shows. What no value of can do harm is not looked at: counters, rates, what an
+ * such defects show. What no value of can do harm is not looked at: counters, rates, what an
  * algorithm keeps for itself.
  *
  * Whether the entry fits its ring is found out when that is attached (user.c).
@@ -14,6 +16,8 @@
 #include "engine.h"
 
 #include <string.h>
+
+#include "seal.h"
 
 /* Times and stream offsets: sums of two of them do not overflow. */
 #define VALUE_MAX (UINT64_C(1) << 62)
@@ -30,11 +34,12 @@ static bool address_holds(const struct ip_address *address)
 	       memcmp(address->reserved, zero, sizeof(address->reserved)) == 0;
 }
 
-static bool identity_holds(const struct conn_identity *identity)
+bool takeover_identity_holds(const struct conn_identity *identity)
 {
 	const struct endpoint *local = &identity->flow.local, *peer = &identity->flow.peer;
 
-	return identity->id != 0 && identity->id != UINT64_MAX && address_holds(&local->address) &&
+	return seal_holds(identity, sizeof(*identity)) && identity->id != 0 &&
+	       identity->id != UINT64_MAX && address_holds(&local->address) &&
 	       address_holds(&peer->address) && local->address.version == peer->address.version &&
 	       local->port != 0 && peer->port != 0 && local->reserved == 0 && peer->reserved == 0 &&
 	       identity->created_us <= VALUE_MAX;
@@ -231,11 +236,11 @@ static bool times_hold(const struct conn *c)
 	       c->uto_remote_s <= SEGMENT_USER_TIMEOUT_MAX && c->persist_shift <= PERSIST_SHIFT_MAX;
 }
 
-bool takeover_conn_holds(const struct stack *s, uint32_t slot)
+static bool conn_holds(const struct stack *s, uint32_t slot)
 {
 	const struct conn *c = slot_conn(s, slot);
 
-	return identity_holds(&c->identity) && state_holds(c) && worker_holds(s, slot) &&
+	return takeover_identity_holds(&c->identity) && state_holds(c) && worker_holds(s, slot) &&
 	       send_holds(c) && send_limits_hold(c) && receive_holds(c) && beyond_holds(s, slot) &&
 	       timers_hold(c) && times_hold(c) && rtt_valid(&c->rtt) && pmtu_valid(c) &&
 	       congestion_valid(&c->congestion) && c->recovery <= RECOVERY_TIMEOUT &&
@@ -245,21 +250,52 @@ bool takeover_conn_holds(const struct stack *s, uint32_t slot)
 
 /* ---- the smaller entries ---- */
 
-bool takeover_half_open_holds(const struct stack *s, uint32_t slot)
+static bool half_open_holds(const struct half_open *half)
 {
-	const struct half_open *half = slot_half_open(s, slot);
-
-	return identity_holds(&half->identity) && half->retransmits <= SYN_ACK_RETRANSMITS &&
+	return takeover_identity_holds(&half->identity) &&
+	       half->retransmits <= SYN_ACK_RETRANSMITS &&
 	       scale_holds(half->flags, half->snd_wscale) && half->deadline_us <= VALUE_MAX &&
 	       half->user_timeout_s <= SEGMENT_USER_TIMEOUT_MAX;
 }
 
-bool takeover_time_wait_holds(const struct stack *s, uint32_t slot)
+static bool time_wait_holds(const struct stack *s, const struct time_wait *wait)
 {
-	const struct time_wait *wait = slot_time_wait(s, slot);
-
-	return identity_holds(&wait->identity) && history_holds(&wait->history, TCP_TIME_WAIT) &&
+	return takeover_identity_holds(&wait->identity) &&
+	       history_holds(&wait->history, TCP_TIME_WAIT) &&
 	       wait->rcv_wscale <= WINDOW_SCALE_MAX && wait->rcv_wnd <= RING_SIZE_MAX &&
 	       wait->deadline_us <= VALUE_MAX && wait->established_us <= VALUE_MAX &&
 	       timestamps_hold(s, &wait->identity.flow, wait->flags, wait->ts_offset);
+}
+
+/* ---- why not ---- */
+
+static const char damaged[] = "its entry was damaged";
+static const char wrong[] = "its entry made no sense";
+
+const char *takeover_conn_wrong(const struct stack *s, uint32_t slot)
+{
+	const struct conn *c = slot_conn(s, slot);
+	const struct reassembly *reassembly = &s->table.reassembly[slot];
+
+	if (!seal_holds(c, sizeof(*c)) || !seal_holds(reassembly, sizeof(*reassembly)))
+		return damaged;
+	return conn_holds(s, slot) ? NULL : wrong;
+}
+
+const char *takeover_half_open_wrong(const struct stack *s, uint32_t slot)
+{
+	const struct half_open *half = slot_half_open(s, slot);
+
+	if (!seal_holds(half, sizeof(*half)))
+		return damaged;
+	return half_open_holds(half) ? NULL : wrong;
+}
+
+const char *takeover_time_wait_wrong(const struct stack *s, uint32_t slot)
+{
+	const struct time_wait *wait = slot_time_wait(s, slot);
+
+	if (!seal_holds(wait, sizeof(*wait)))
+		return damaged;
+	return time_wait_holds(s, wait) ? NULL : wrong;
 }

@@ -3,6 +3,7 @@
 
 #include "stack/bytes.h"
 #include "stack/checksum.h"
+#include "stack/seal.h"
 #include "tests/tcp/invariants.h"
 
 /* ---- hooks ---- */
@@ -56,6 +57,17 @@ static void on_ended(void *arg, uint64_t id, const struct flow *flow, const char
 	assert_true(id != 0);
 	assert_non_null(why);
 	bed->ended++;
+}
+
+static void on_dropped(void *arg, uint64_t id, const struct flow *flow, const char *why)
+{
+	struct bed *bed = arg;
+
+	(void)id;
+	assert_null(bed->stack); /* it is being made */
+	assert_non_null(why);
+	bed->dropped++;
+	bed->dropped_known = flow != NULL;
 }
 
 const struct bed_move *bed_moved(const struct bed *bed, enum tcp_state from, enum tcp_state to)
@@ -118,7 +130,8 @@ void bed_open(struct bed *bed, enum ip_version version, const struct stack_confi
 
 	memset(bed, 0, sizeof(*bed));
 	bed->config = *config;
-	bed->hooks = (struct stack_hooks){bed, on_doorbell, on_detached, on_moved, on_ended};
+	bed->hooks =
+		(struct stack_hooks){bed, on_doorbell, on_detached, on_moved, on_ended, on_dropped};
 	bed->bytes = stack_table_bytes(config);
 	bed->memory = aligned_alloc(4096, bed->bytes);
 	bed->out = calloc(BED_OUTS, sizeof(*bed->out));
@@ -375,6 +388,12 @@ struct conn *bed_conn(const struct bed *bed)
 
 	assert_true(slot != LOOKUP_NONE && slot_is_conn(bed->stack, slot));
 	return slot_conn(bed->stack, slot);
+}
+
+void bed_seal(struct conn *c)
+{
+	seal_set(&c->identity, sizeof(c->identity));
+	seal_set(c, sizeof(*c));
 }
 
 void ask_close(struct bed *bed)

@@ -112,6 +112,8 @@ struct bed {
 	unsigned doorbells;
 	unsigned detached;
 	unsigned ended;
+	unsigned dropped;   /* entries that did not hold */
+	bool dropped_known; /* ... and whether it was said whose the last one was */
 	bool held; /* nothing is taken from the engine: what comes in is one batch of work */
 };
 
@@ -197,6 +199,8 @@ enum tcp_state bed_state(const struct bed *bed);
 
 /* The connection's entry itself. */
 struct conn *bed_conn(const struct bed *bed);
+/* A test has written into the entry: as if the engine itself had left it so. */
+void bed_seal(struct conn *c);
 
 /* The peer's SYN and what it learns from the answer, without checks beyond the flags. */
 void peer_syn(struct bed *bed);

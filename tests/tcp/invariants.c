@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "stack/seal.h"
+
 static char broken[256];
 
 #define HOLDS(condition)                                                                           \
@@ -103,6 +105,8 @@ static const char *conn_broken(const struct stack *s, uint32_t slot)
 		why = timers_idle_broken(s, slot);
 	if (why != NULL)
 		return why;
+	HOLDS(seal_holds(c, sizeof(*c)));
+	HOLDS(seal_holds(&s->table.reassembly[slot], sizeof(struct reassembly)));
 	HOLDS(c->state > TCP_LISTEN && c->state < TCP_TIME_WAIT);
 	HOLDS(reassembly_valid(&s->table.reassembly[slot], c->rcv_nxt));
 	HOLDS(rtt_valid(&c->rtt));
@@ -198,6 +202,7 @@ const char *invariants_broken(const struct stack *s)
 		if (entry->identity.id == 0)
 			continue;
 		half++;
+		HOLDS(seal_holds(entry, sizeof(*entry)));
 		HOLDS(lookup_find(s->lookup, &entry->identity.flow) == slot);
 		HOLDS(timer_get(s->timers, slot) == entry->deadline_us);
 	}
@@ -207,6 +212,7 @@ const char *invariants_broken(const struct stack *s)
 		if (entry->identity.id == 0)
 			continue;
 		wait++;
+		HOLDS(seal_holds(entry, sizeof(*entry)));
 		HOLDS(lookup_find(s->lookup, &entry->identity.flow) == slot);
 		HOLDS(timer_get(s->timers, slot) == entry->deadline_us);
 	}

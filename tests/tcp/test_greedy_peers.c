@@ -256,8 +256,8 @@ static void the_one_whose_peer_still_acknowledges_goes_last(void **state)
 	open_small(&bed, STACK_BUSY_DROP);
 	slots = fill_slots(&bed);
 	bed_peer(&bed, 1, 50000);
-	slot_conn(bed.stack, lookup_find(bed.stack->lookup, &bed.flow))->unacked_since_us =
-		bed.now_us;
+	bed_conn(&bed)->unacked_since_us = bed.now_us;
+	bed_seal(bed_conn(&bed));
 	for (uint16_t i = 1; i < slots; i++) {
 		bed_peer(&bed, 99, (uint16_t)(51000 + i));
 		peer_syn(&bed);

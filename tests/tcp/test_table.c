@@ -410,6 +410,24 @@ static void every_state_outlives_its_engine(void **state)
 	}
 }
 
+/* What a new master changes in the entries that it takes up is committed, too. */
+static void masters_that_die_at_once_lose_nothing(void **state)
+{
+	struct bed *bed = *state;
+
+	reach(bed, TCP_ESTABLISHED);
+	user_write(bed, 20000);
+	peer_take(bed);
+	for (int i = 0; i < 3; i++) {
+		stack_destroy(bed->stack);
+		bed->stack = NULL;
+		bed->stack = stack_create(&bed->config, &bed->hooks, bed->memory, bed->bytes, NULL);
+		assert_non_null(bed->stack);
+		assert_int_equal(bed->dropped, 0);
+		expect_state(bed, TCP_ESTABLISHED);
+	}
+}
+
 static void what_waits_in_the_accept_queue_waits_on(void **state)
 {
 	struct bed *bed = *state;
@@ -514,8 +532,10 @@ static void entries_that_do_not_hold_are_dropped(void **state)
 			c->history.count = CONN_HISTORY + 1;
 			break;
 		}
+		bed_seal(c);
 		bed_take_over(&bed);
 		expect_state(&bed, TCP_CLOSED);
+		bed.expected = bed.outs;
 		establish(&bed);
 		bed_close(&bed);
 	}
@@ -572,12 +592,15 @@ static void damage_that_contradicts_the_rest_is_noticed(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		struct bed bed;
+		struct conn *c;
 
 		bed_open(&bed, IP_V4, &config);
 		bed.offer.timestamps = true;
 		reach(&bed, TCP_ESTABLISHED);
 		user_write(&bed, 1000);
-		((uint8_t *)bed_conn(&bed))[fields[i].at] ^= 0x40;
+		c = bed_conn(&bed);
+		((uint8_t *)c)[fields[i].at] ^= 0x40;
+		bed_seal(c);
 		bed_take_over(&bed);
 		if (bed_state(&bed) != TCP_CLOSED)
 			fail_msg("not noticed: %s", fields[i].name);
@@ -605,11 +628,187 @@ static void a_state_that_contradicts_flags_and_numbers_is_noticed(void **state)
 			c = bed_conn(&bed);
 			c->state = said;
 			c->history.state[c->history.count - 1] = (uint8_t)said;
+			bed_seal(c);
 			bed_take_over(&bed);
 			expect_state(&bed, TCP_CLOSED);
 			bed_close(&bed);
 		}
 	}
+}
+
+/* ---- entries that were damaged by whoever, anywhere ---- */
+
+enum damaged_kind {
+	DAMAGED_CONN,
+	DAMAGED_REASSEMBLY,
+	DAMAGED_HALF_OPEN,
+	DAMAGED_TIME_WAIT,
+};
+
+/* The entry of the bed's flow and its size. */
+static uint8_t *entry_of(struct bed *bed, enum damaged_kind kind, size_t *bytes)
+{
+	uint32_t slot = lookup_find(bed->stack->lookup, &bed->flow);
+
+	assert_true(slot != LOOKUP_NONE);
+	switch (kind) {
+	case DAMAGED_CONN:
+		*bytes = sizeof(struct conn);
+		return (uint8_t *)slot_conn(bed->stack, slot);
+	case DAMAGED_REASSEMBLY:
+		*bytes = sizeof(struct reassembly);
+		return (uint8_t *)&bed->stack->table.reassembly[slot];
+	case DAMAGED_HALF_OPEN:
+		*bytes = sizeof(struct half_open);
+		return (uint8_t *)slot_half_open(bed->stack, slot);
+	default:
+		*bytes = sizeof(struct time_wait);
+		return (uint8_t *)slot_time_wait(bed->stack, slot);
+	}
+}
+
+/* One word or one bit of it, another value than before. */
+static void damage_at(uint8_t *bytes, size_t word, unsigned how)
+{
+	uint64_t value, before;
+
+	memcpy(&before, bytes + word, sizeof(before));
+	if (how == 0)
+		value = before ^ UINT64_C(1) << (word * 7 % 64);
+	else
+		value = (before + how) * UINT64_C(0x2545f4914f6cdd1d);
+	if (value == before)
+		value++;
+	memcpy(bytes + word, &value, sizeof(value));
+}
+
+/*
+ * What the peer of a damaged entry gets: RST, with the entry's numbers, and where these may
+ * be wrong, too, RST for the answer to an ACK that it cannot take. Then nothing is left.
+ */
+static void expect_reset_peer(struct bed *bed)
+{
+	const struct out *rst = next_out(bed), *ack = next_out(bed);
+
+	assert_int_equal(rst->seg.flags, RST | ACK);
+	assert_int_equal(ack->seg.flags, ACK);
+	assert_int_equal(ack->seg.data_length, 0);
+	expect_nothing(bed);
+}
+
+/* Whatever the peer sends now is answered with the RST that it must believe. */
+static void expect_reset_when_it_speaks(struct bed *bed)
+{
+	peer_data(bed, 4);
+	expect(bed, RST, bed->ack - bed->iss, 0, 0);
+}
+
+/* Another client, which waits for a worker; the bed's own peer stays what it was. */
+static struct flow stand_by(struct bed *bed)
+{
+	const struct bed own = *bed;
+	struct flow flow;
+
+	bed->offer.timestamps = false;
+	bed_peer(bed, 7, 50000);
+	establish(bed);
+	flow = bed->flow;
+	bed->flow = own.flow;
+	bed->iss = own.iss;
+	bed->seq = own.seq;
+	bed->ack = own.ack;
+	bed->timestamps = own.timestamps;
+	return flow;
+}
+
+static void damage_every_word(enum damaged_kind kind, enum tcp_state state)
+{
+	struct stack_config config = bed_config();
+	struct flow bystander;
+	size_t bytes = 8;
+
+	for (unsigned how = 0; how < 3; how++) {
+		for (size_t word = 0; word < bytes; word += 8) {
+			bool nameless =
+				kind != DAMAGED_REASSEMBLY && word < sizeof(struct conn_identity);
+			struct bed bed;
+			uint8_t *entry;
+
+			bed_open(&bed, how % 2 ? IP_V6 : IP_V4, &config);
+			bed.offer.timestamps = how == 1;
+			reach(&bed, state);
+			bystander = stand_by(&bed);
+			if (state == TCP_ESTABLISHED)
+				peer_data_at(&bed, 3000, 1000);
+			peer_take(&bed);
+			bed.expected = bed.outs;
+			entry = entry_of(&bed, kind, &bytes);
+			damage_at(entry, word, how);
+			bed_take_over(&bed);
+			assert_int_equal(bed.dropped, 1);
+			assert_int_equal(counter(&bed, entries_dropped), 1);
+			assert_int_equal(bed.dropped_known, !nameless);
+			expect_state(&bed, TCP_CLOSED);
+			if (kind != DAMAGED_TIME_WAIT && !nameless)
+				expect_reset_peer(&bed);
+			if (kind != DAMAGED_TIME_WAIT)
+				expect_reset_when_it_speaks(&bed);
+			bed.flow = bystander;
+			expect_state(&bed, TCP_ESTABLISHED);
+			bed_close(&bed);
+		}
+	}
+}
+
+static void damage_to_any_word_of_a_connection_ends_it_alone(void **state)
+{
+	(void)state;
+	damage_every_word(DAMAGED_CONN, TCP_ESTABLISHED);
+}
+
+static void damage_to_any_word_of_its_ranges_ends_it_alone(void **state)
+{
+	(void)state;
+	damage_every_word(DAMAGED_REASSEMBLY, TCP_ESTABLISHED);
+}
+
+static void damage_to_any_word_of_a_half_open_one_ends_it_alone(void **state)
+{
+	(void)state;
+	damage_every_word(DAMAGED_HALF_OPEN, TCP_SYN_RECEIVED);
+}
+
+static void damage_to_any_word_of_a_time_wait_entry_ends_it_alone(void **state)
+{
+	(void)state;
+	damage_every_word(DAMAGED_TIME_WAIT, TCP_TIME_WAIT);
+}
+
+/* More than can be told at once: those are told when they speak. */
+static void a_table_that_is_damaged_throughout_ends_all_connections(void **state)
+{
+	struct stack_config config = bed_config();
+	struct bed bed;
+
+	(void)state;
+	config.max_connections = config.backlog = config.half_open = 100;
+	bed_open(&bed, IP_V4, &config);
+	for (uint16_t i = 0; i < 100; i++) {
+		bed_peer(&bed, 0, (uint16_t)(40000 + i));
+		establish(&bed);
+	}
+	for (uint32_t slot = 0; slot < 100; slot++)
+		slot_conn(bed.stack, slot)->ts_recent++;
+	bed.expected = bed.outs;
+	bed_take_over(&bed);
+	assert_int_equal(bed.dropped, 100);
+	assert_int_equal(bed.outs - bed.expected, 2 * CONDEMNED_MAX);
+	bed.expected = bed.outs;
+	for (uint16_t i = 0; i < 100; i++) {
+		bed.flow.peer.port = (uint16_t)(40000 + i);
+		expect_state(&bed, TCP_CLOSED);
+	}
+	bed_close(&bed);
 }
 
 /* The master died after the event that stopped one timer and before output started another. */
@@ -622,6 +821,7 @@ static void what_is_in_flight_is_never_without_a_timer(void **state)
 	peer_take(bed);
 	for (int i = 0; i < CONN_TIMERS; i++)
 		bed_conn(bed)->timer_us[i] = TIMER_NEVER;
+	bed_seal(bed_conn(bed));
 	bed_take_over(bed);
 	(void)bed_pass_until_out(bed, 2 * S);
 	expect(bed, ACK, 1, 1, 1000);
@@ -678,12 +878,18 @@ int main(void)
 		with_bed(a_transfer_goes_on_under_another_engine),
 		with_bed_v6(a_transfer_goes_on_under_another_engine),
 		cmocka_unit_test(every_state_outlives_its_engine),
+		with_bed(masters_that_die_at_once_lose_nothing),
 		with_bed(what_waits_in_the_accept_queue_waits_on),
 		with_bed(nothing_is_sent_from_a_ring_that_is_not_mapped_yet),
 		with_bed(the_master_page_is_written_again),
 		cmocka_unit_test(entries_that_do_not_hold_are_dropped),
 		cmocka_unit_test(damage_that_contradicts_the_rest_is_noticed),
 		cmocka_unit_test(a_state_that_contradicts_flags_and_numbers_is_noticed),
+		cmocka_unit_test(damage_to_any_word_of_a_connection_ends_it_alone),
+		cmocka_unit_test(damage_to_any_word_of_its_ranges_ends_it_alone),
+		cmocka_unit_test(damage_to_any_word_of_a_half_open_one_ends_it_alone),
+		cmocka_unit_test(damage_to_any_word_of_a_time_wait_entry_ends_it_alone),
+		cmocka_unit_test(a_table_that_is_damaged_throughout_ends_all_connections),
 		with_bed(what_is_in_flight_is_never_without_a_timer),
 		with_bed(a_ring_that_is_too_small_ends_the_connection),
 		with_bed(ids_are_never_given_twice),

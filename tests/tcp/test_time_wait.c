@@ -4,6 +4,8 @@
  */
 #include "tests/tcp/harness.h"
 
+#include "stack/seal.h"
+
 static void send_at(struct bed *bed, uint8_t flags, uint32_t seq, uint32_t ack)
 {
 	struct segment seg = peer_segment(bed, flags);
@@ -256,11 +258,12 @@ static void one_pairs_answers_are_not_anothers(void **state)
 static void a_damaged_limit_does_not_silence_it(void **state)
 {
 	struct bed *bed = *state;
-	uint32_t slot;
+	struct time_wait *wait;
 
 	reach(bed, TCP_TIME_WAIT);
-	slot = lookup_find(bed->stack->lookup, &bed->flow);
-	slot_time_wait(bed->stack, slot)->answers_until_us = UINT64_MAX;
+	wait = slot_time_wait(bed->stack, lookup_find(bed->stack->lookup, &bed->flow));
+	wait->answers_until_us = UINT64_MAX;
+	seal_set(wait, sizeof(*wait));
 	bed_take_over(bed);
 	send_at(bed, FINACK, 1, 2);
 	expect(bed, ACK, 2, 2, 0);
