@@ -249,17 +249,24 @@ static bool output_probe(struct stack *s, uint32_t slot)
 	return done;
 }
 
+/* The peer's window, or a wait for more data, keeps a full segment from going. */
+static bool output_lacks(const struct conn *c)
+{
+	return c->tx_head == output_sent(c) ||
+	       seq_diff(c->snd_una + c->snd_wnd, c->snd_nxt) < (int32_t)c->snd_mss;
+}
+
 /*
- * All is sent and more could go: what is delivered from now on does not show what the
- * path can do.
+ * All is sent, or as much as the peer has room for, and the network could take more: what
+ * is delivered from now on does not show what the path can do. Windows begin small and are
+ * full while a lost segment is waited for, just when BBR looks for the rate of the path.
  */
 static void output_app_limited(struct stack *s, uint32_t slot)
 {
 	struct conn *c = event_conn(s, slot);
 	uint32_t pipe = recovery_pipe(s, slot);
 
-	if (c->tx_head == output_sent(c) && pipe < c->congestion.cwnd &&
-	    slot_recovery(s, slot)->sent.lost == 0)
+	if (output_lacks(c) && pipe < c->congestion.cwnd && slot_recovery(s, slot)->sent.lost == 0)
 		rate_app_limited(&c->rate, pipe);
 }
 

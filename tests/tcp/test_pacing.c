@@ -286,6 +286,39 @@ static void nonsense_in_the_table_does_no_harm(void **state)
 	}
 }
 
+/* Neither side's application is the path: what is delivered while one is the limit says less. */
+static void what_the_peers_window_limits_does_not_show_the_path(void **state)
+{
+	struct bed *bed = *state;
+	const struct rate *rate;
+
+	bed->window = 10 * MSS >> 7;
+	open_idle(bed, 0, 0);
+	rate = &bed_conn(bed)->rate;
+	user_write(bed, 50 * MSS);
+	assert_int_equal(came_out(bed), 9);
+	bed_pass(bed, 100 * MS);
+	peer_sack(bed, 1 + 9 * MSS, 0u);
+	assert_int_equal(came_out(bed), 9);
+	assert_true(rate->app_limited > rate->delivered);
+}
+
+/* A limit of the network's: here what is delivered is what the path can do. */
+static void what_cwnd_limits_shows_the_path(void **state)
+{
+	struct bed *bed = *state;
+
+	open_idle(bed, 0, 0);
+	bed_conn(bed)->congestion.cwnd = 5 * MSS;
+	user_write(bed, 50 * MSS);
+	assert_int_equal(came_out(bed), 5);
+	/* what was on its way before was written too late for that */
+	bed_pass(bed, 100 * MS);
+	peer_sack(bed, 1 + 5 * MSS, 0u);
+	assert_in_range(came_out(bed), 5, 10);
+	assert_true(bed_conn(bed)->rate.app_limited == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +338,8 @@ int main(void)
 		with_bed(fin_goes_with_the_last_byte_as_ever),
 		with_bed(after_a_take_over_it_goes_on_paced),
 		with_bed(nonsense_in_the_table_does_no_harm),
+		with_bed(what_the_peers_window_limits_does_not_show_the_path),
+		with_bed(what_cwnd_limits_shows_the_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
