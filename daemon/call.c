@@ -10,6 +10,10 @@
  * A call from a port that calmd listens on begins in LISTEN (RFC 9293, 3.10.1)
  * and needs neither guard nor lanes. The client that asked may be gone by the
  * time the answer is known; the call goes on without it.
+ *
+ * A new master is told by the supervisor which calls have guards and finds their
+ * connections by their pairs of sockets. A call without a connection, for which the
+ * former master had only asked, is over.
  */
 #include "daemon/call.h"
 
@@ -238,6 +242,27 @@ void call_port(struct call_table *calls, const struct message_call_port *given, 
 		answer(calls, call, error);
 		forget(calls, call);
 	}
+}
+
+void call_kept(struct call_table *calls, const struct message_call_port *kept)
+{
+	const struct flow flow = {.local = kept->local, .peer = kept->peer};
+	struct call *call =
+		by_number(calls, kept->call) == NULL ? new_call(calls, &kept->peer, 0) : NULL;
+
+	if (call == NULL) {
+		log_error("the call %" PRIu64 " that is kept cannot be taken on", kept->call);
+		return;
+	}
+	call->number = kept->call;
+	if (calls->last_number < kept->call)
+		calls->last_number = kept->call;
+	call->local = kept->local;
+	call->guarded = true;
+	call->id = stack_find(calls->master->stack, &flow);
+	call->through = call->id != 0;
+	call->over = call->id == 0;
+	calls->changed = true;
 }
 
 void call_moved(struct call_table *calls, uint64_t id, enum tcp_state to)

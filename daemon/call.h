@@ -32,6 +32,12 @@ const char *call_begin(struct call_table *calls, uint64_t client, const struct e
 /* MESSAGE_CALL_PORT: the supervisor's answer. */
 void call_port(struct call_table *calls, const struct message_call_port *answer, uint64_t now_us);
 
+/*
+ * MESSAGE_CALL_PORT before MESSAGE_TAKE_OVER: a former master's call, which the
+ * supervisor keeps guard and lanes for.
+ */
+void call_kept(struct call_table *calls, const struct message_call_port *kept);
+
 /* For the engine's hooks of the same names. */
 void call_moved(struct call_table *calls, uint64_t id, enum tcp_state to);
 void call_ended(struct call_table *calls, uint64_t id, const char *why);

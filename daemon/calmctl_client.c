@@ -1,5 +1,9 @@
 /*
  * One request and its reply over the control socket.
+ *
+ * A master that is replaced while it works on a request hangs up. The next one answers
+ * on the same socket, so what only looks is asked again; what acts may have been done or
+ * not, which is for people to find out.
  */
 #include "daemon/calmctl_client.h"
 
@@ -12,6 +16,8 @@
 #include <unistd.h>
 
 #include "daemon/calmctl_text.h"
+
+#define TRIES_MAX 10 /* masters that may be replaced while one request is asked */
 
 static int connect_to(const char *path, char error[CALMCTL_ERROR_MAX])
 {
@@ -67,16 +73,43 @@ static json_t *exchange(int fd, const json_t *request)
 	return reply;
 }
 
+/* True when it does no harm to ask for this twice. */
+static bool only_looks(const json_t *request)
+{
+	static const char *const looks[] = {"status", "list", "show", "stats"};
+	const char *command = json_string_value(json_object_get(request, "command"));
+
+	for (size_t i = 0; command != NULL && i < sizeof(looks) / sizeof(looks[0]); i++) {
+		if (strcmp(command, looks[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The reply, or NULL with ERROR. */
+static json_t *ask_again(const char *socket_path, const json_t *request,
+                         char error[CALMCTL_ERROR_MAX])
+{
+	int tries = only_looks(request) ? TRIES_MAX : 1;
+	json_t *reply = NULL;
+
+	for (int i = 0; i < tries && reply == NULL; i++) {
+		int fd = connect_to(socket_path, error);
+
+		if (fd < 0)
+			return NULL;
+		reply = exchange(fd, request);
+	}
+	if (reply == NULL)
+		snprintf(error, CALMCTL_ERROR_MAX, "calmd did not answer%s",
+		         tries > 1 ? "" : ": it may have done what was asked, or not");
+	return reply;
+}
+
 json_t *calmctl_ask(const char *socket_path, json_t *request, char error[CALMCTL_ERROR_MAX])
 {
-	json_t *reply = NULL, *result = NULL;
-	int fd = connect_to(socket_path, error);
+	json_t *reply = ask_again(socket_path, request, error), *result = NULL;
 
-	if (fd >= 0) {
-		reply = exchange(fd, request);
-		if (reply == NULL)
-			snprintf(error, CALMCTL_ERROR_MAX, "calmd did not answer");
-	}
 	json_decref(request);
 	if (reply == NULL)
 		return NULL;

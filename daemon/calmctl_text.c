@@ -83,6 +83,11 @@ void calmctl_print_status(FILE *out, const json_t *status)
 	fprintf(out, "calmd %s, up %s (supervisor %lld, master %lld)%s\n", cell, uptime,
 	        calmctl_number(status, "supervisor_pid"), calmctl_number(status, "master_pid"),
 	        json_is_true(json_object_get(status, "ending")) ? ", ending" : "");
+	if (calmctl_number(status, "takeovers") > 0) {
+		long_duration(uptime, calmctl_number(status, "master_uptime_s"));
+		fprintf(out, "takeovers    %lld, the last %s ago\n",
+		        calmctl_number(status, "takeovers"), uptime);
+	}
 	calmctl_cell(cell, quiet, "reason");
 	if (left_s > 0)
 		fprintf(out, "quiet time   %lld s left: %s\n", left_s, cell);

@@ -120,6 +120,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		channel->waiting--;
 		waiting_free(first);
 	}
+	if (channel->handler->drained != NULL)
+		channel->handler->drained(channel);
 }
 
 int channel_open(struct channel *channel, struct event_base *base, int fd, enum role peer,

@@ -27,6 +27,8 @@ struct channel_handler {
 	 * handler ends the child and closes the channel, but does not free it.
 	 */
 	void (*violation)(struct channel *channel, const char *why);
+	/* Everything that waited has gone. May be NULL. */
+	void (*drained)(struct channel *channel);
 };
 
 struct channel {

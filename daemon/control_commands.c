@@ -30,7 +30,8 @@ static json_t *run_status(struct master *m, uint64_t now_us)
 	struct report_status status = {
 		.config = &m->config,
 		.master_pid = getpid(),
-		.uptime_s = (now_us - m->started_us) / 1000000u,
+		.uptime_s = (now_us - m->config.started_us) / 1000000u,
+		.master_uptime_s = (now_us - m->started_us) / 1000000u,
 		.ending = m->phase == PHASE_END,
 	};
 	struct pool_usage pool;

@@ -4,8 +4,8 @@
  * It is started by the supervisor with a channel and nothing else. The first
  * message brings the configuration and descriptors; then the master gives up its
  * rights, maps the connection table, makes or takes up an engine on it, listens,
- * says MESSAGE_READY and loops (master_loop.c). Lanes and workers come as
- * messages (master_messages.c).
+ * takes in what else the supervisor keeps, goes on where a former master stopped
+ * (master_takeover.c), says MESSAGE_READY and loops (master_loop.c).
  *
  * It dies with its supervisor: PDEATHSIG is set after the rights are dropped,
  * because changing user clears it, and then the parent is looked at once more.
@@ -165,6 +165,8 @@ static bool create_stack(struct master *m, int table_fd)
 	explicit_bzero(&secrets, sizeof(secrets));
 	if (m->stack == NULL) {
 		log_error("cannot make the engine: the table does not fit, or out of memory");
+		if (!fresh)
+			m->status = MASTER_EXIT_TABLE;
 		return false;
 	}
 	for (uint32_t i = 0; i < m->config.listens; i++) {
@@ -256,13 +258,14 @@ int master_main(void)
 	if (!drop_rights(m, fd[CONFIG_CHROOT]))
 		goto end;
 	setproctitle("master");
-	if (!create_parts(m, fd))
+	if (!create_parts(m, fd) || !master_take_in(m))
 		goto end;
 	master_tell(m, MESSAGE_READY, NULL, 0);
 	m->phase = PHASE_RUN;
 	m->status = EXIT_SUCCESS;
-	master_settle(m, master_now_us());
-	event_base_loop(m->base, EVLOOP_NO_EXIT_ON_EMPTY);
+	master_take_over(m);
+	if (!m->stopped)
+		event_base_loop(m->base, EVLOOP_NO_EXIT_ON_EMPTY);
 end:
 	status = m->status;
 	destroy_parts(m);

@@ -78,6 +78,10 @@ void master_terminate(struct master *m, uint64_t now_us)
 	struct conn_info info;
 	uint32_t cursor = 0;
 
+	if (m->taking_in) {
+		m->terminate_asked = true;
+		return;
+	}
 	if (m->phase == PHASE_END)
 		return;
 	m->phase = PHASE_END;

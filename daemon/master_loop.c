@@ -151,6 +151,7 @@ void master_tell(struct master *m, enum message_type type, const void *payload, 
 
 void master_stop(struct master *m, int status)
 {
+	m->stopped = true;
 	m->status = status;
 	event_base_loopbreak(m->base);
 }

@@ -40,7 +40,16 @@ static void handle(struct master *m, uint64_t now_us)
 		pool_gone(m->pool, gone->worker, now_us);
 		return;
 	case MESSAGE_CALL_PORT:
-		call_port(m->calls, payload, now_us);
+		if (m->taking_in)
+			call_kept(m->calls, payload);
+		else
+			call_port(m->calls, payload, now_us);
+		return;
+	case MESSAGE_TAKE_OVER:
+		m->taking_in = false;
+		return;
+	case MESSAGE_HAND_OVER:
+		master_hand_over(m);
 		return;
 	case MESSAGE_ANSWER:
 		control_supervisor_answer(m, payload, message->header.length);
@@ -56,35 +65,42 @@ static void handle(struct master *m, uint64_t now_us)
 	}
 }
 
+bool master_receive(struct master *m, int flags, uint64_t now_us)
+{
+	int got = message_receive(m->channel, &m->message, flags);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (got == 0 || (got < 0 && errno == ECONNRESET)) {
+		/* Nobody is left to tell. */
+		master_stop(m, 1);
+		return false;
+	}
+	if (got < 0) {
+		log_error("cannot read the supervisor's channel: %s", strerror(errno));
+		master_stop(m, 1);
+		return false;
+	}
+	if (!message_allowed(&m->message, ROLE_SUPERVISOR, ROLE_MASTER, m->phase)) {
+		log_error("the supervisor must not send %s now",
+		          message_name(m->message.header.type));
+		message_discard(&m->message);
+		master_stop(m, 1);
+		return false;
+	}
+	handle(m, now_us);
+	return true;
+}
+
 void master_on_channel(int fd, short what, void *arg)
 {
 	struct master *m = arg;
 	uint64_t now_us = master_now_us();
 
+	(void)fd;
 	(void)what;
-	for (int i = 0; i < TURN_MESSAGES; i++) {
-		int got = message_receive(fd, &m->message, MSG_DONTWAIT);
-
-		if (got < 0 && (errno == EAGAIN || errno == EINTR))
-			break;
-		if (got == 0 || (got < 0 && errno == ECONNRESET)) {
-			/* Nobody is left to tell. */
-			master_stop(m, 1);
-			return;
-		}
-		if (got < 0) {
-			log_error("cannot read the supervisor's channel: %s", strerror(errno));
-			master_stop(m, 1);
-			return;
-		}
-		if (!message_allowed(&m->message, ROLE_SUPERVISOR, ROLE_MASTER, m->phase)) {
-			log_error("the supervisor must not send %s now",
-			          message_name(m->message.header.type));
-			message_discard(&m->message);
-			master_stop(m, 1);
-			return;
-		}
-		handle(m, now_us);
-	}
-	master_settle(m, now_us);
+	for (int i = 0; i < TURN_MESSAGES && master_receive(m, MSG_DONTWAIT, now_us); i++)
+		;
+	if (!m->stopped || m->status == 0)
+		master_settle(m, now_us);
 }

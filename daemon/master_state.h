@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
+#include "daemon/clock.h"
 #include "daemon/message.h"
 #include "stack/stack.h"
 
@@ -30,6 +30,10 @@ struct master {
 	struct message_master_config config;
 	enum phase phase;
 	struct message message; /* being handled; too big for the call stack */
+	bool stopped;           /* the loop is over, or will not begin */
+	bool taking_in;         /* what is kept is still being told: see master_takeover.c */
+	bool terminate_asked;   /* ... and this comes after it */
+	bool hand_over_asked;
 
 	struct stack *stack;
 	void *table;
@@ -51,19 +55,16 @@ struct master {
 	struct event *end_timer;
 	uint64_t end_us; /* when an orderly end has lasted long enough */
 
-	uint64_t started_us;
+	uint64_t started_us;    /* this master; config.started_us is the daemon's */
 	uint64_t log_tokens_us; /* see master_hooks.c */
 	uint64_t log_left_out;
 	int status; /* the process's exit status */
 };
 
-/* The engine's clock: microseconds of CLOCK_MONOTONIC. */
+/* The engine's clock. */
 static inline uint64_t master_now_us(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+	return clock_now_us();
 }
 
 /* master_loop.c */
@@ -95,6 +96,20 @@ void master_hooks(struct master *m, struct stack_hooks *hooks);
 
 /* The supervisor's channel is readable. */
 void master_on_channel(int fd, short what, void *arg);
+
+/* Receives one message (FLAGS as for recv(2)) and does what it says; false: there is none. */
+bool master_receive(struct master *m, int flags, uint64_t now_us);
+
+/* master_takeover.c */
+
+/* Takes in everything that the supervisor keeps; false: the master must end. Waits. */
+bool master_take_in(struct master *m);
+
+/* Goes on where the last master stopped. The first packet is read after that. */
+void master_take_over(struct master *m);
+
+/* MESSAGE_HAND_OVER: this turn is the last, and everything stays as it is. */
+void master_hand_over(struct master *m);
 
 /* master_icmp.c */
 

@@ -56,7 +56,9 @@ enum message_type {
 	MESSAGE_WORKER_GONE, /* struct message_worker_gone; to the opener too */
 	MESSAGE_TERMINATE,   /* no payload; to every role: end in order */
 	MESSAGE_CALL_PORT, /* struct message_call_port: the answer to priv_call_port, sent after its
-	                           MESSAGE_LANES */
+	                           MESSAGE_LANES; before MESSAGE_TAKE_OVER: a call that is kept */
+	MESSAGE_TAKE_OVER, /* no payload: all that is kept has been told; go on with it */
+	MESSAGE_HAND_OVER, /* no payload: leave everything to the next master, and exit */
 
 	/* master to supervisor */
 	MESSAGE_READY,        /* no payload; from worker and opener too: rights dropped, serving */
@@ -65,7 +67,8 @@ enum message_type {
 	MESSAGE_PRIV_CALL_PORT, /* struct message_call_port: a guarded port and lanes, please */
 	MESSAGE_PRIV_CALL_END, /* struct message_call_port: the guard and lanes of that call can go */
 	MESSAGE_DRAINED,       /* no payload: every connection has ended */
-	MESSAGE_LOG,           /* struct message_log, text; from every role to the supervisor */
+	MESSAGE_TAKEN_OVER, /* struct message_taken_over: it has gone on where the last one stopped */
+	MESSAGE_LOG,        /* struct message_log, text; from every role to the supervisor */
 
 	/* supervisor to worker; fds: chroot directory */
 	MESSAGE_WORKER_CONFIG, /* struct message_worker_config */
@@ -130,6 +133,9 @@ struct message_master_config {
 	uint32_t min_spare_workers, max_spare_workers;
 	uint32_t log_level;
 	uint32_t supervisor_pid;
+	uint32_t takeovers;  /* masters before this one */
+	uint32_t crashed;    /* 1: the last of them died of its own fault */
+	uint64_t started_us; /* when the daemon began, CLOCK_MONOTONIC */
 	uint64_t msl_us;
 	uint64_t keepalive_us;        /* 0: off */
 	uint64_t user_timeout_us;     /* 0: none */
@@ -154,7 +160,13 @@ struct message_worker {
 	uint32_t pid;
 	uint32_t rx_size;
 	uint32_t tx_size;
-	uint32_t reserved;
+	uint32_t taken; /* 1: it has or had a connection, as far as the supervisor was told */
+};
+
+/* What a new master went on with. */
+struct message_taken_over {
+	uint32_t connections; /* that have a worker */
+	uint32_t lost;        /* that had to be reset */
 };
 
 struct message_worker_gone {

@@ -4,7 +4,8 @@
  * Theory of operation
  *
  * A worker is added by the supervisor, idle, with its ring mapped at once, so
- * that handing over a connection costs no mapping. It serves one connection:
+ * that handing over a connection costs no mapping. (After another master nobody is
+ * idle before pool_takeover.c has found out who has a connection.) It serves one connection:
  *
  *   idle       in the idle list, oldest first (the longest ready)
  *   attached   stack_attach() has been called; the ring is the engine's
@@ -59,7 +60,7 @@ struct worker *pool_find(const struct pool *pool, uint64_t number)
 	return NULL;
 }
 
-static void set_idle(struct worker *w, bool idle)
+void pool_set_idle(struct worker *w, bool idle)
 {
 	struct pool *pool = w->pool;
 
@@ -77,7 +78,7 @@ static void set_idle(struct worker *w, bool idle)
 
 void pool_close_channel(struct worker *w)
 {
-	set_idle(w, false);
+	pool_set_idle(w, false);
 	if (w->channel_event != NULL)
 		event_free(w->channel_event);
 	if (w->bell_event != NULL)
@@ -138,8 +139,7 @@ void pool_destroy(struct pool *pool)
 	free(pool);
 }
 
-/* For pool_settle() to look at, once the engine has returned. */
-static void note_freed(struct worker *w)
+void pool_note_freed(struct worker *w)
 {
 	if (w->freed)
 		return;
@@ -214,21 +214,32 @@ void pool_add(struct pool *pool, const struct message_worker *worker, const int 
 		pool_hang_up(w);
 		return;
 	}
-	set_idle(w, true);
+	w->taken = worker->taken != 0;
+	if (pool->settled)
+		pool_set_idle(w, true);
 }
 
 void pool_gone(struct pool *pool, uint64_t number, uint64_t now_us)
 {
+	struct message_worker unknown = {.worker = number};
 	struct worker *w = pool_find(pool, number);
 
-	if (w == NULL || w->gone)
+	if (w == NULL) { /* it was not taken on */
+		if (pool->settled)
+			master_tell(pool->master, MESSAGE_WORKER_RELEASE, &unknown,
+			            sizeof(unknown));
+		return;
+	}
+	if (w->gone)
 		return;
 	w->gone = true;
 	pool_close_channel(w);
+	if (!pool->settled)
+		return;
 	/* Also when the connection has ended before: the engine counts its worker until now. */
 	if (w->taken)
 		stack_worker_gone(pool->master->stack, w->conn, now_us);
-	note_freed(w);
+	pool_note_freed(w);
 }
 
 void pool_detached(struct pool *pool, struct conn_handle conn, uint32_t number)
@@ -239,7 +250,7 @@ void pool_detached(struct pool *pool, struct conn_handle conn, uint32_t number)
 		return;
 	w->attached = false;
 	pool->busy_count--;
-	note_freed(w);
+	pool_note_freed(w);
 }
 
 /* Unmaps the rings of detached workers, and forgets those that have ended too. */
@@ -262,6 +273,20 @@ static void release(struct pool *pool)
 	}
 }
 
+void pool_tell_taken(struct worker *w, const struct flow *flow)
+{
+	struct message_worker taken = {.worker = w->number};
+	struct message_open open = {.conn_id = w->conn.id, .flow = *flow};
+
+	/* The supervisor first: it must know before it can see this worker end. */
+	master_tell(w->pool->master, MESSAGE_WORKER_TAKEN, &taken, sizeof(taken));
+	if (w->channel < 0)
+		return;
+	if (message_send(w->channel, MESSAGE_OPEN, &open, sizeof(open), NULL, 0, MSG_DONTWAIT) != 0)
+		log_warning("cannot hand connection %" PRIu64 " to worker %" PRIu64 ": %s",
+		            w->conn.id, w->number, strerror(errno));
+}
+
 /*
  * Gives the connection to the worker. The engine commits that before the worker
  * hears of it; its doorbell is left out because OPEN wakes the worker anyway.
@@ -269,13 +294,12 @@ static void release(struct pool *pool)
 static bool open_worker(struct worker *w, struct conn_handle conn, uint64_t now_us)
 {
 	struct master *m = w->pool->master;
-	struct message_worker taken = {.worker = w->number};
-	struct message_open open = {.conn_id = conn.id};
-	const struct flow *flow = stack_flow(m->stack, conn);
+	const struct flow *of = stack_flow(m->stack, conn);
+	struct flow flow;
 
-	if (flow == NULL)
+	if (of == NULL)
 		return false;
-	open.flow = *flow;
+	flow = *of;
 	w->opening = true;
 	w->conn = conn;
 	w->attached = true;
@@ -285,15 +309,11 @@ static bool open_worker(struct worker *w, struct conn_handle conn, uint64_t now_
 	}
 	w->opening = false;
 	w->taken = true;
-	set_idle(w, false);
+	pool_set_idle(w, false);
 	w->pool->busy_count++;
 	pool_view(w, &w->seen);
 	pool_set_asleep(w, 1);
-	/* The supervisor first: it must know before it can see this worker end. */
-	master_tell(m, MESSAGE_WORKER_TAKEN, &taken, sizeof(taken));
-	if (message_send(w->channel, MESSAGE_OPEN, &open, sizeof(open), NULL, 0, MSG_DONTWAIT) != 0)
-		log_warning("cannot hand connection %" PRIu64 " to worker %" PRIu64 ": %s", conn.id,
-		            w->number, strerror(errno));
+	pool_tell_taken(w, &flow);
 	return true;
 }
 

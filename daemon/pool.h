@@ -20,13 +20,20 @@ void pool_destroy(struct pool *pool);
 
 /*
  * MESSAGE_WORKER_ADD: a worker with its descriptors as that message has them,
- * which now belong to the pool. It is idle. What fails is logged, and the
- * worker hung up on, so that it ends.
+ * which now belong to the pool. It is idle; until pool_take_over() nothing is known
+ * of it. What fails is logged, and the worker hung up on, so that it ends.
  */
 void pool_add(struct pool *pool, const struct message_worker *worker, const int fds[4]);
 
 /* MESSAGE_WORKER_GONE: its process has ended. */
 void pool_gone(struct pool *pool, uint64_t worker, uint64_t now_us);
+
+/*
+ * Every worker there is has been added: each connection of the table that has one gets
+ * its ring back, workers whose connection is gone are told, the others are idle. *LOST
+ * connections had to be reset for they could not. Returns how many go on.
+ */
+uint32_t pool_take_over(struct pool *pool, uint32_t *lost, uint64_t now_us);
 
 /* For the engine's hooks of the same names. WORKER is the number given to stack_attach(). */
 void pool_doorbell(struct pool *pool, uint32_t worker);

@@ -40,8 +40,7 @@ void pool_set_asleep(struct worker *w, uint32_t asleep)
 	atomic_store_explicit(&w->ring.master->asleep, asleep, memory_order_relaxed);
 }
 
-/* The engine looks at a ring. What the worker writes from here on is noticed by pool_sleep(). */
-static void look(struct worker *w, uint64_t now_us)
+void pool_look(struct worker *w, uint64_t now_us)
 {
 	pool_set_asleep(w, 0);
 	pool_view(w, &w->seen);
@@ -60,7 +59,7 @@ void pool_on_channel(evutil_socket_t fd, short what, void *arg)
 	if (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_PEEK) <= 0) {
 		pool_close_channel(w);
 		if (w->attached) /* it may have written before */
-			look(w, now_us);
+			pool_look(w, now_us);
 	} else {
 		log_error("worker %" PRIu64 " sent a message, which it may not: no longer "
 		          "listening to it",
@@ -80,7 +79,7 @@ void pool_on_bell(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (w->attached) {
-		look(w, now_us);
+		pool_look(w, now_us);
 		pool_set_awake(w, true);
 	}
 	master_settle(w->pool->master, now_us);
@@ -113,7 +112,7 @@ bool pool_sleep(struct pool *pool, uint64_t now_us)
 			pool_set_awake(w, false);
 			continue;
 		}
-		look(w, now_us);
+		pool_look(w, now_us);
 		called = true;
 	}
 	return called;

@@ -50,6 +50,7 @@ struct pool {
 	SLIST_HEAD(, worker) freed;
 	uint32_t workers, workers_max;
 	uint32_t idle_count, busy_count;
+	bool settled; /* pool_take_over() has been called */
 };
 
 /* The worker with this number; NULL for none. In pool.c. */
@@ -63,6 +64,18 @@ void pool_hang_up(struct worker *w);
 
 /* Puts its ring into the list of those that must go to sleep, or takes it out. In pool.c. */
 void pool_set_awake(struct worker *w, bool awake);
+
+/* Into the list of idle ones, or out of it. In pool.c. */
+void pool_set_idle(struct worker *w, bool idle);
+
+/* For pool_settle() to look at, once the engine has returned. In pool.c. */
+void pool_note_freed(struct worker *w);
+
+/* Tells supervisor and worker that the worker has CONN, whose ring is attached. In pool.c. */
+void pool_tell_taken(struct worker *w, const struct flow *flow);
+
+/* The engine looks at a ring. What the worker writes from here on is noticed by pool_sleep(). */
+void pool_look(struct worker *w, uint64_t now_us);
 
 /* Reads what the worker's page says. */
 void pool_view(const struct worker *w, struct ring_view *v);

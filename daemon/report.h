@@ -31,7 +31,8 @@ void report_clock_read(struct report_clock *clock, uint64_t now_us);
 struct report_status {
 	const struct message_master_config *config;
 	pid_t master_pid;
-	uint64_t uptime_s;
+	uint64_t uptime_s; /* the daemon's */
+	uint64_t master_uptime_s;
 	uint32_t workers_idle;
 	uint32_t workers_busy;
 	bool ending;
@@ -39,7 +40,7 @@ struct report_status {
 };
 
 /*
- * version, supervisor_pid, master_pid, uptime_s, quiet {left_s, reason}, ending,
+ * version, supervisor_pid, master_pid, uptime_s, master_uptime_s, takeovers, quiet {left_s, reason}, ending,
  * workers {idle, busy}, queue, connections, half_open, time_wait, limits {...}.
  */
 json_t *report_status(const struct report_status *status);

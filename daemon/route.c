@@ -17,6 +17,7 @@
 
 #include <event2/event.h>
 
+#include "daemon/clock.h"
 #include "daemon/log.h"
 
 /* Interfaces remembered: a hash table with short probes. What does not fit has MTU 0, unknown. */
@@ -267,6 +268,8 @@ struct route *route_create(struct event_base *base, int fd)
 		return NULL;
 	}
 	route->fd = fd;
+	/* a former master's answers may still come: they are none of ours */
+	route->sequence = (uint32_t)clock_now_us();
 	if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) != 0)
 		log_warning("cannot watch the interfaces: %s", strerror(errno));
 	if (!request_links(route) || !wait_answer(route, DUMP_WAIT_MS))

@@ -10,7 +10,7 @@
  *
  *   opener    one, opens sessions; started again when it ends
  *   workers   preforked, kept between a minimum and a maximum of idle ones
- *   master    one, the TCP stack
+ *   master    one, the TCP stack; another one takes over from one that dies
  *
  * It then only reacts: to messages, all of which are checked against the table
  * of message.c; to the end of a child (SIGCHLD); to SIGHUP, which makes it read
@@ -131,6 +131,7 @@ static int start(struct supervisor *s)
 	if (supervisor_open(s) < 0 || listen_to_signals(s) < 0)
 		return -1;
 	workers_init(s);
+	succession_init(s);
 	if (opener_start(s) < 0)
 		return -1;
 	workers_upkeep(s);
@@ -168,6 +169,7 @@ int supervisor_run(struct config_source *source, struct config *config)
 		log_info("ended");
 	}
 	calls_close(s);
+	workers_close(s);
 	supervisor_close(s);
 	if (s->base != NULL)
 		event_base_free(s->base);

@@ -1,7 +1,8 @@
 /*
  * What the master may ask for to call a client: a guarded local port and lanes
  * that hear the peer's port on it. A port that calmd listens on is guarded and
- * heard already.
+ * heard already. They are kept here until the call has ended, and a new master
+ * is given those of the calls that are under way.
  */
 #include <errno.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static bool heard(const struct supervisor *s, const struct endpoint *local)
 static struct call_guard *find_call(struct supervisor *s, uint64_t call)
 {
 	for (unsigned i = 0; i < CALL_GUARDS_MAX; i++) {
-		if (s->calls[i].call == call)
+		if (s->calls[i].port.call == call)
 			return &s->calls[i];
 	}
 	return NULL;
@@ -58,24 +59,41 @@ static int check_request(struct supervisor *s, const struct message_call_port *r
 	return find_call(s, request->call) != NULL ? EEXIST : 0;
 }
 
-static int give_lanes(struct supervisor *s, const struct message_call_port *call)
+/* Lanes for the call in SLOT. 0, or errno. */
+static int open_lanes(struct call_guard *slot)
 {
+	const struct endpoint *local = &slot->port.local;
 	const struct filter_ports ports = {
-		.count = 1, .local = {call->local.port}, .peer = call->peer.port};
-	const struct message_lanes message = {.call = call->call,
-	                                      .version = call->local.address.version};
-	int lanes[LANES];
+		.count = 1, .local = {local->port}, .peer = slot->port.peer.port};
 	const char *what;
 
-	if (raw_lanes_open(call->local.address.version, &ports, lanes, &what) < 0) {
-		int cause = errno;
-		log_error("lanes for a call: %s: %s", what, strerror(cause));
-		return cause;
+	if (raw_lanes_open(local->address.version, &ports, slot->lanes, &what) == 0)
+		return 0;
+	int cause = errno;
+	slot->lanes[LANE_SYN] = slot->lanes[LANE_DATA] = -1;
+	log_error("lanes for a call: %s: %s", what, strerror(cause));
+	return cause;
+}
+
+static void give_lanes(struct supervisor *s, const struct call_guard *slot)
+{
+	const struct message_lanes message = {.call = slot->port.call,
+	                                      .version = slot->port.local.address.version};
+
+	if (slot->lanes[LANE_SYN] >= 0)
+		channel_send(&s->master.channel, MESSAGE_LANES, &message, sizeof(message),
+		             slot->lanes, LANES);
+}
+
+static void free_slot(struct call_guard *slot)
+{
+	if (slot->guard >= 0)
+		close(slot->guard);
+	for (unsigned i = 0; i < LANES; i++) {
+		if (slot->lanes[i] >= 0)
+			close(slot->lanes[i]);
 	}
-	channel_send(&s->master.channel, MESSAGE_LANES, &message, sizeof(message), lanes, LANES);
-	close(lanes[LANE_SYN]);
-	close(lanes[LANE_DATA]);
-	return 0;
+	*slot = (struct call_guard){0};
 }
 
 /* Guards CALL's local endpoint, sends the lanes and sets its port. 0, or errno. */
@@ -90,13 +108,13 @@ static int prepare_call(struct supervisor *s, struct message_call_port *call)
 	int guard = guard_open(&call->local);
 	if (guard < 0)
 		return errno;
-	int error = heard(s, &call->local) ? 0 : give_lanes(s, call);
-	if (error != 0) {
-		close(guard);
-		return error;
-	}
-	*slot = (struct call_guard){.call = call->call, .guard = guard};
-	return 0;
+	*slot = (struct call_guard){.port = *call, .guard = guard, .lanes = {-1, -1}};
+	int error = heard(s, &call->local) ? 0 : open_lanes(slot);
+	if (error != 0)
+		free_slot(slot);
+	else
+		give_lanes(s, slot);
+	return error;
 }
 
 void root_call_port(struct supervisor *s, const struct message_call_port *request)
@@ -115,15 +133,26 @@ void root_call_end(struct supervisor *s, const struct message_call_port *request
 
 	if (slot == NULL)
 		return; /* it needed no guard of its own */
-	close(slot->guard);
-	*slot = (struct call_guard){0};
+	free_slot(slot);
+}
+
+void calls_tell(struct supervisor *s)
+{
+	for (unsigned i = 0; i < CALL_GUARDS_MAX; i++) {
+		const struct call_guard *slot = &s->calls[i];
+
+		if (slot->port.call == 0)
+			continue;
+		give_lanes(s, slot);
+		channel_send(&s->master.channel, MESSAGE_CALL_PORT, &slot->port, sizeof(slot->port),
+		             NULL, 0);
+	}
 }
 
 void calls_close(struct supervisor *s)
 {
 	for (unsigned i = 0; i < CALL_GUARDS_MAX; i++) {
-		if (s->calls[i].call != 0)
-			close(s->calls[i].guard);
-		s->calls[i] = (struct call_guard){0};
+		if (s->calls[i].port.call != 0)
+			free_slot(&s->calls[i]);
 	}
 }

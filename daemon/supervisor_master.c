@@ -1,8 +1,10 @@
 /*
- * The master as the supervisor sees it: what it is given at its start, what it
- * may ask for, and its end. A new master would be given exactly the same again;
- * that it goes on where the old one stopped is not implemented yet, so that its
- * end is the daemon's.
+ * The master as the supervisor sees it: what it is given at its start, and what it
+ * may ask for. The first one and those that follow (supervisor_succession.c) are
+ * given the same: the configuration with the descriptors that all of them share,
+ * lanes, the calls that are under way, every worker and, of those whose process has
+ * ended meanwhile, its end. Workers may be many, and each comes with four descriptors:
+ * they are told as fast as the master reads.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,6 +13,8 @@
 #include "daemon/log.h"
 #include "daemon/spawn.h"
 #include "daemon/supervisor_state.h"
+
+#define TELL_AHEAD 64 /* messages about workers that may wait */
 
 /* Message about a worker that exists, or NULL; breaking the rules ends the master. */
 static struct worker *named_worker(struct supervisor *s, const struct message *message)
@@ -43,6 +47,9 @@ static void on_message(struct channel *channel, struct message *message)
 		if ((worker = named_worker(s, message)) != NULL)
 			worker_release(s, worker);
 		return;
+	case MESSAGE_TAKEN_OVER:
+		master_serves(s, (const void *)message->payload);
+		return;
 	case MESSAGE_PRIV_CALL_PORT:
 		root_call_port(s, (const void *)message->payload);
 		return;
@@ -57,7 +64,32 @@ static void on_message(struct channel *channel, struct message *message)
 	}
 }
 
-static const struct channel_handler handler = {on_message, child_violation};
+/* Goes on telling the workers, as far as the master reads. */
+static void tell_workers(struct supervisor *s)
+{
+	const struct channel *channel = &s->master.channel;
+
+	while (s->told < WORKER_BUCKETS && channel->fd >= 0 && channel->waiting < TELL_AHEAD) {
+		workers_each_in(s, s->told++, master_tell_worker);
+		if (s->told == WORKER_BUCKETS)
+			channel_send(&s->master.channel, MESSAGE_TAKE_OVER, NULL, 0, NULL, 0);
+	}
+}
+
+static void on_drained(struct channel *channel)
+{
+	struct child *master = (struct child *)((char *)channel - offsetof(struct child, channel));
+
+	tell_workers(master->supervisor);
+}
+
+static const struct channel_handler handler = {on_message, child_violation, on_drained};
+
+static void forget_told(struct supervisor *s, struct worker *worker)
+{
+	(void)s;
+	worker->told = false;
+}
 
 static void send_everything(struct supervisor *s)
 {
@@ -66,6 +98,8 @@ static void send_everything(struct supervisor *s)
 	                   kept->control.fd,       kept->icmp[0], kept->icmp[1]};
 	size_t count = kept->icmp[1] >= 0 ? 6 : 5;
 
+	s->master_config.takeovers = s->succession.takeovers;
+	s->master_config.crashed = s->succession.crashed;
 	channel_send(&s->master.channel, MESSAGE_MASTER_CONFIG, &s->master_config,
 	             sizeof(s->master_config), fds, count);
 	for (unsigned i = 0; i < kept->family_count; i++) {
@@ -73,7 +107,10 @@ static void send_everything(struct supervisor *s)
 		channel_send(&s->master.channel, MESSAGE_LANES, &lanes, sizeof(lanes),
 		             kept->families[i].lanes, LANES);
 	}
-	workers_each(s, master_tell_worker);
+	calls_tell(s);
+	workers_each(s, forget_told);
+	s->told = 0;
+	tell_workers(s);
 }
 
 int master_start(struct supervisor *s)
@@ -102,23 +139,19 @@ void master_tell_worker(struct supervisor *s, struct worker *worker)
 	const struct message_worker message = {
 		.worker = worker->number,
 		.pid = (uint32_t)worker->child.pid,
-		.rx_size = s->config->receive_buffer,
-		.tx_size = s->config->send_buffer,
+		.rx_size = worker->rx_size,
+		.tx_size = worker->tx_size,
+		.taken = worker->taken,
 	};
+	const struct message_worker_gone gone = {.worker = worker->number,
+	                                         .status = worker->status};
 	const int fds[] = {worker->master_end, worker->ring, worker->bell_to_master,
 	                   worker->bell_to_worker};
 
-	channel_send(&s->master.channel, MESSAGE_WORKER_ADD, &message, sizeof(message), fds, 4);
-}
-
-void master_ended(struct supervisor *s, int status)
-{
-	char text[STATUS_TEXT_MAX];
-
-	s->master.pid = 0;
-	channel_close(&s->master.channel);
-	if (s->stage != END_NOT)
+	if (worker->told || s->master.channel.fd < 0)
 		return;
-	log_error("the master %s; its connections are lost", status_text(status, text));
-	end_begin(s, 1);
+	worker->told = true;
+	channel_send(&s->master.channel, MESSAGE_WORKER_ADD, &message, sizeof(message), fds, 4);
+	if (worker->child.pid == 0)
+		channel_send(&s->master.channel, MESSAGE_WORKER_GONE, &gone, sizeof(gone), NULL, 0);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/address_text.h"
+#include "daemon/clock.h"
 #include "daemon/engine_config.h"
 #include "daemon/guard.h"
 #include "daemon/log.h"
@@ -254,6 +255,7 @@ static void fill_master_config(struct supervisor *s)
 	master->max_spare_workers = config->max_spare_workers;
 	master->log_level = config->log_level;
 	master->supervisor_pid = (uint32_t)getpid();
+	master->started_us = clock_now_us();
 	master->msl_us = config->msl_us;
 	master->keepalive_us = config->keepalive_us;
 	master->user_timeout_us = config->user_timeout_us;

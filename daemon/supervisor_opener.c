@@ -24,7 +24,7 @@ static void on_message(struct channel *channel, struct message *message)
 	}
 }
 
-static const struct channel_handler handler = {on_message, child_violation};
+static const struct channel_handler handler = {on_message, child_violation, NULL};
 
 static void try_again_later(struct supervisor *s)
 {

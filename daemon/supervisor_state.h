@@ -35,7 +35,10 @@ struct worker {
 	uint64_t number;
 	int master_end; /* of its channel to the master, for a master to come */
 	int ring;
+	uint32_t rx_size, tx_size; /* of its buffers */
 	int bell_to_master, bell_to_worker;
+	int status;         /* its process's end, as waitpid() gave it */
+	bool told;          /* the running master knows it */
 	bool taken;         /* has, or had, a connection */
 	bool terminated;    /* told to end */
 	bool released;      /* the master needs its ring no more */
@@ -74,11 +77,26 @@ struct kept {
 	struct control_socket control;
 };
 
-/* A call's guard (supervisor_calls.c). */
+/* What a call has been given (supervisor_calls.c). */
 #define CALL_GUARDS_MAX 64
 struct call_guard {
-	uint64_t call; /* 0: free */
+	struct message_call_port port; /* as it was answered; port.call is 0: free */
 	int guard;
+	int lanes[LANES]; /* -1: the listeners' hear it */
+};
+
+/* How one master follows another (supervisor_succession.c). */
+struct succession {
+	struct event restart;  /* the pause before the next start */
+	struct event steady;   /* the running one has done well for a while */
+	struct event deadline; /* for the running one to hand over */
+	unsigned failures;     /* deaths of their own fault in a row */
+	bool crashed;          /* so died the last one */
+	bool began;            /* one of them has served */
+	bool serving;          /* the running one does */
+	bool replacing;        /* the running one has been asked to hand over */
+	uint32_t takeovers;    /* masters that others have followed */
+	uint64_t ended_us;     /* when the last one did; 0: there was none */
 };
 
 /* The order in which everything ends (supervisor_end.c). */
@@ -101,6 +119,8 @@ struct supervisor {
 	int program_calmd, program_worker, program_opener;
 	struct kept kept;
 	struct child master;
+	unsigned told; /* buckets of workers that the master has been told */
+	struct succession succession;
 	struct child opener;
 	unsigned opener_failures;
 	struct event opener_restart;
@@ -163,9 +183,31 @@ const char *status_text(int status, char buffer[STATUS_TEXT_MAX]);
 
 /* supervisor_master.c */
 
+/* Starts a master, and hands it everything that is kept. 0, or -1 when a line was logged. */
 int master_start(struct supervisor *s);
-void master_ended(struct supervisor *s, int status);
+
+/* The master learns of WORKER, and of its end if it has ended, unless it knows already. */
 void master_tell_worker(struct supervisor *s, struct worker *worker);
+
+/* supervisor_succession.c */
+
+void succession_init(struct supervisor *s);
+
+/* The master's process has ended: another one follows. */
+void master_ended(struct supervisor *s, int status);
+
+/* The running master has gone on where the last one stopped. */
+void master_serves(struct supervisor *s, const struct message_taken_over *with);
+
+/*
+ * Asks the running master to hand over, ends it when it doesn't, and starts the
+ * next one as soon as it is dead. WHY is for the log. Nothing happens when no master
+ * runs (the next one is about to) or when one has been asked already.
+ */
+void master_replace(struct supervisor *s, const char *why);
+
+/* Everything is to end, which takes a master: one that waits to be started is, now. */
+void master_needed(struct supervisor *s);
 
 /* supervisor_opener.c */
 
@@ -190,8 +232,13 @@ void worker_ended(struct supervisor *s, struct worker *worker, int status);
 void worker_taken(struct supervisor *s, struct worker *worker);
 void worker_release(struct supervisor *s, struct worker *worker);
 
-/* Calls EACH for every worker that is kept. */
+/* Calls EACH for every worker that is kept, or for those in one bucket of the hash by number. */
 void workers_each(struct supervisor *s, void (*each)(struct supervisor *s, struct worker *worker));
+void workers_each_in(struct supervisor *s, unsigned bucket,
+                     void (*each)(struct supervisor *s, struct worker *worker));
+
+/* At the very end: forgets those that are left. */
+void workers_close(struct supervisor *s);
 
 /* Those that are idle end; workers_upkeep() starts others. */
 void workers_end_idle(struct supervisor *s);
@@ -200,6 +247,9 @@ void workers_end_idle(struct supervisor *s);
 
 void root_call_port(struct supervisor *s, const struct message_call_port *request);
 void root_call_end(struct supervisor *s, const struct message_call_port *request);
+
+/* A new master learns of the calls that are under way. */
+void calls_tell(struct supervisor *s);
 void calls_close(struct supervisor *s);
 
 /* supervisor_request.c: what control clients ask of the supervisor, through the master */

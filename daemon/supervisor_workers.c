@@ -9,10 +9,12 @@
  * max-spare-workers when a rush has used nearly all, and goes back by one a
  * second when nobody comes; the surplus is used up by the next connections.
  *
- * The supervisor keeps each worker's ring and a copy of the master's end of its
- * channel: they are what a new master would need to go on with the session. They
- * go when the process has ended and the master has released the ring; for a
- * worker that never was taken, when the process has ended.
+ * The supervisor keeps each worker's ring, bells and a copy of the master's end of
+ * its channel: they are what a new master needs to go on with the session. They go
+ * when the process has ended and a master has released the ring, also those of a
+ * worker that never was taken: a master that died may have given it a connection
+ * without having said so. While no master runs no worker is started, which bounds
+ * what has to be kept.
  *
  * Workers that end without ever having been taken are failures: the pause before
  * the next start doubles from 100 ms to 5 s.
@@ -81,7 +83,7 @@ static void on_message(struct channel *channel, struct message *message)
 	child_message(child, message);
 }
 
-static const struct channel_handler handler = {on_message, child_violation};
+static const struct channel_handler handler = {on_message, child_violation, NULL};
 
 /* The descriptors of a worker being started. */
 struct ends {
@@ -142,16 +144,16 @@ static void introduce(struct supervisor *s, struct worker *worker, int opener_en
 	const struct message_worker_config config = {
 		.uid = s->worker_uid,
 		.gid = s->worker_gid,
-		.rx_size = s->config->receive_buffer,
-		.tx_size = s->config->send_buffer,
+		.rx_size = worker->rx_size,
+		.tx_size = worker->tx_size,
 		.worker = worker->number,
 		.log_level = s->config->log_level,
 	};
 	const struct message_worker message = {
 		.worker = worker->number,
 		.pid = (uint32_t)worker->child.pid,
-		.rx_size = s->config->receive_buffer,
-		.tx_size = s->config->send_buffer,
+		.rx_size = worker->rx_size,
+		.tx_size = worker->tx_size,
 	};
 
 	channel_send(&worker->child.channel, MESSAGE_WORKER_CONFIG, &config, sizeof(config),
@@ -180,6 +182,8 @@ static int start_worker(struct supervisor *s)
 	worker->number = ++workers->last_number;
 	worker->master_end = ends.master[0];
 	worker->ring = ends.ring;
+	worker->rx_size = s->config->receive_buffer;
+	worker->tx_size = s->config->send_buffer;
 	worker->bell_to_master = ends.bell[0];
 	worker->bell_to_worker = ends.bell[1];
 	LIST_INSERT_HEAD(number_bucket(s, worker->number), worker, by_number);
@@ -208,7 +212,11 @@ static bool short_of_workers(const struct supervisor *s)
 {
 	const struct workers *workers = &s->workers;
 
-	return s->stage == END_NOT && s->opener.pid != 0 && workers->idle < workers->target &&
+	/* before the first master, but not between two of them */
+	bool master = s->master.pid != 0 || !s->succession.began;
+
+	return s->stage == END_NOT && s->opener.pid != 0 && master &&
+	       workers->idle < workers->target &&
 	       workers->alive < s->config->max_connections + s->config->max_spare_workers;
 }
 
@@ -311,20 +319,24 @@ void worker_ended(struct supervisor *s, struct worker *worker, int status)
 	struct workers *workers = &s->workers;
 	pid_t pid = worker->child.pid;
 	char text[STATUS_TEXT_MAX];
-	bool failed = !worker->taken && !worker->terminated && s->stage == END_NOT;
+	/* while masters change nobody can tell whether it was taken */
+	bool failed = !worker->taken && !worker->terminated && s->stage == END_NOT &&
+	              s->succession.serving;
 
 	LIST_REMOVE(worker, by_pid);
 	worker->child.pid = 0;
+	worker->status = status;
 	channel_close(&worker->child.channel);
 	workers->alive--;
 	if (!worker->taken && !worker->terminated)
 		workers->idle--;
-	channel_send(&s->master.channel, MESSAGE_WORKER_GONE, &gone, sizeof(gone), NULL, 0);
+	if (worker->told)
+		channel_send(&s->master.channel, MESSAGE_WORKER_GONE, &gone, sizeof(gone), NULL, 0);
 	channel_send(&s->opener.channel, MESSAGE_WORKER_GONE, &gone, sizeof(gone), NULL, 0);
 	if (failed || status != 0)
 		log_error("worker %d %s%s", (int)pid, status_text(status, text),
 		          failed ? " before it had a connection" : "");
-	if (!worker->taken || worker->released || s->master.pid == 0)
+	if (worker->released)
 		worker_free(worker);
 	if (failed)
 		try_again_later(s);
@@ -332,13 +344,31 @@ void worker_ended(struct supervisor *s, struct worker *worker, int status)
 		workers_upkeep(s);
 }
 
-void workers_each(struct supervisor *s, void (*each)(struct supervisor *s, struct worker *worker))
+void workers_each_in(struct supervisor *s, unsigned bucket,
+                     void (*each)(struct supervisor *s, struct worker *worker))
 {
 	struct worker *worker, *next;
 
+	LIST_FOREACH_SAFE (worker, &s->workers.by_number[bucket], by_number, next)
+		each(s, worker);
+}
+
+void workers_each(struct supervisor *s, void (*each)(struct supervisor *s, struct worker *worker))
+{
 	for (unsigned i = 0; i < WORKER_BUCKETS; i++)
-		LIST_FOREACH_SAFE (worker, &s->workers.by_number[i], by_number, next)
-			each(s, worker);
+		workers_each_in(s, i, each);
+}
+
+static void forget(struct supervisor *s, struct worker *worker)
+{
+	(void)s;
+	channel_close(&worker->child.channel);
+	worker_free(worker);
+}
+
+void workers_close(struct supervisor *s)
+{
+	workers_each(s, forget);
 }
 
 static void end_idle(struct supervisor *s, struct worker *worker)

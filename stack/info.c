@@ -198,6 +198,13 @@ bool stack_next(const struct stack *s, uint32_t *cursor, struct conn_info *info)
 	return false;
 }
 
+uint64_t stack_find(const struct stack *s, const struct flow *flow)
+{
+	uint32_t slot = lookup_find(s->lookup, flow);
+
+	return slot != LOOKUP_NONE ? slot_identity(s, slot)->id : 0;
+}
+
 void stack_usage(const struct stack *s, struct stack_usage *usage)
 {
 	usage->connections = limits_connections(s);

@@ -200,6 +200,22 @@ bool stack_attach(struct stack *stack, struct conn_handle conn, uint32_t worker,
 void stack_ring_changed(struct stack *stack, struct conn_handle conn, uint64_t now_us);
 
 /*
+ * After a table was taken up, walks the connections that have a worker, by the number given
+ * to stack_attach(), and no ring: start with *CURSOR 0; false at the end. Each gets its
+ * ring by stack_attach(), or is reset by stack_worker_lost() for the reason WHY (a literal).
+ */
+bool stack_next_served(const struct stack *stack, uint32_t *cursor, struct conn_handle *conn,
+                       uint32_t *worker);
+void stack_worker_lost(struct stack *stack, struct conn_handle conn, const char *why,
+                       uint64_t now_us);
+
+/*
+ * Then, for each worker whose connection has ended and that has not: it counts for
+ * max_connections until stack_worker_gone(), with any stale handle.
+ */
+void stack_worker_left(struct stack *stack);
+
+/*
  * The worker's process is gone. If it ended before it took the connection up,
  * that waits for another one (the `detached` hook is called first). If it left
  * without tx_fin the connection is aborted (RST). From now on the connection counts no more for max_connections
@@ -280,6 +296,9 @@ bool stack_info(const struct stack *stack, uint64_t id, struct conn_info *info);
  * *CURSOR 0; false at the end.
  */
 bool stack_next(const struct stack *stack, uint32_t *cursor, struct conn_info *info);
+
+/* The id of the entry with this pair of sockets; 0: there is none. */
+uint64_t stack_find(const struct stack *stack, const struct flow *flow);
 
 /* The flow of a connection, for its owner; NULL when the handle is stale. Valid until the next call. */
 const struct flow *stack_flow(const struct stack *stack, struct conn_handle conn);

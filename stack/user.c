@@ -205,6 +205,41 @@ bool stack_attach(struct stack *s, struct conn_handle handle, uint32_t worker,
 	return true;
 }
 
+bool stack_next_served(const struct stack *s, uint32_t *cursor, struct conn_handle *handle,
+                       uint32_t *worker)
+{
+	for (; *cursor < s->free_conns.fresh; (*cursor)++) {
+		const struct conn *c = slot_conn(s, *cursor);
+
+		if (c->identity.id == 0 || c->worker == CONN_NO_WORKER ||
+		    slot_private(s, *cursor)->ring.master != NULL)
+			continue;
+		*handle = (struct conn_handle){(*cursor)++, c->identity.id};
+		*worker = c->worker;
+		return true;
+	}
+	return false;
+}
+
+void stack_worker_lost(struct stack *s, struct conn_handle handle, const char *why, uint64_t now_us)
+{
+	const struct conn *c = user_conn(s, handle);
+
+	if (c == NULL)
+		return;
+	if (!(c->flags & CONN_WORKER_GONE) && s->workers_busy > 0)
+		s->workers_busy--;
+	event_begin(s, now_us);
+	(void)event_conn(s, handle.slot);
+	conn_abort(s, handle.slot, RING_RESET_ERROR, why);
+	event_end(s);
+}
+
+void stack_worker_left(struct stack *s)
+{
+	s->workers_busy++;
+}
+
 /* The worker ended before it took the connection up: nothing has been taken or written. */
 static bool user_untouched(const struct stack *s, uint32_t slot)
 {
@@ -236,9 +271,11 @@ void stack_worker_gone(struct stack *s, struct conn_handle handle, uint64_t now_
 {
 	struct conn *c = user_conn(s, handle);
 
+	if (c != NULL && (c->flags & CONN_WORKER_GONE))
+		return; /* a former engine was told */
 	if (s->workers_busy > 0)
 		s->workers_busy--;
-	if (c == NULL || (c->flags & CONN_WORKER_GONE))
+	if (c == NULL)
 		return;
 	event_begin(s, now_us);
 	c = event_conn(s, handle.slot);
