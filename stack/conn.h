@@ -19,7 +19,10 @@
 #include "stats.h"
 
 #define CONN_HISTORY 12
-/* Data that arrives before a worker takes over: also the window we offer until then. */
+/*
+ * Data that arrives before a worker takes over: also the window we offer until then. Of a
+ * connection that gets the busy message, the message.
+ */
 #define CONN_EARLY_BYTES 4096u
 #define CONN_NO_WORKER   UINT32_MAX
 
@@ -176,8 +179,9 @@ struct half_open {
 	uint16_t window; /* the peer's, from its SYN: not scaled */
 	uint16_t peer_mss;
 	uint8_t snd_wscale;
+	uint8_t rcv_wscale;
 	uint8_t retransmits;
-	uint16_t reserved;
+	uint8_t reserved;
 	uint32_t user_timeout_s; /* of the peer's option; 0: none */
 	uint64_t seal;
 };

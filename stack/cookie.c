@@ -78,6 +78,10 @@ static uint32_t cookie_mask(const struct stack *s, const struct flow *flow, uint
 	return (uint32_t)siphash(s->table.header->secrets.cookie, &input, sizeof(input));
 }
 
+/*
+ * Our window scale is part of it, though it comes from the configuration: should that
+ * change, a cookie that promised another one is good no more.
+ */
 static uint32_t cookie_code(const struct stack *s, const struct flow *flow, uint32_t irs,
                             uint32_t options, uint64_t period)
 {
@@ -86,6 +90,7 @@ static uint32_t cookie_code(const struct stack *s, const struct flow *flow, uint
 		uint32_t irs;
 		uint32_t options;
 		uint64_t period;
+		uint64_t scale;
 	} input;
 
 	memset(&input, 0, sizeof(input)); /* whatever padding there is */
@@ -93,6 +98,7 @@ static uint32_t cookie_code(const struct stack *s, const struct flow *flow, uint
 	input.irs = irs;
 	input.options = options;
 	input.period = period;
+	input.scale = window_scale_for(s->config.receive_buffer);
 	return (uint32_t)siphash(s->table.header->secrets.cookie, &input, sizeof(input)) &
 	       COOKIE_CODE_MASK;
 }
@@ -136,7 +142,7 @@ static uint32_t cookie_timestamp(uint32_t now, uint32_t options)
 	return seq_gt(value, now) ? value - (OPTION_ECHOED + 1) : value;
 }
 
-static void cookie_restore_options(struct half_open *half, uint32_t options)
+static void cookie_restore_options(const struct stack *s, struct half_open *half, uint32_t options)
 {
 	if (!(options & OPTION_TIMESTAMPS))
 		return;
@@ -148,6 +154,7 @@ static void cookie_restore_options(struct half_open *half, uint32_t options)
 	if ((options & OPTION_SCALE) != OPTION_NO_SCALE) {
 		half->flags |= CONN_SCALING;
 		half->snd_wscale = options & OPTION_SCALE;
+		half->rcv_wscale = window_scale_for(s->config.receive_buffer);
 	}
 }
 
@@ -256,6 +263,6 @@ enum cookie_verdict cookie_check(struct stack *s, const struct packet_in *packet
 	half->window = seg->window;
 	half->peer_mss = cookie_sizes(flow)[index];
 	half->flags = CONN_COOKIE;
-	cookie_restore_options(half, options);
+	cookie_restore_options(s, half, options);
 	return COOKIE_GOOD;
 }

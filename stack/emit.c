@@ -259,7 +259,7 @@ bool emit_syn_ack(struct stack *s, const struct half_open *half, uint32_t ts_val
 		seg.flags |= TCP_ECE;
 	if (half->flags & CONN_SCALING) {
 		seg.has_window_scale = true;
-		seg.window_scale = window_scale_for(s->config.receive_buffer);
+		seg.window_scale = half->rcv_wscale;
 	}
 	if (half->flags & CONN_TIMESTAMPS)
 		emit_timestamps(&seg, ts_value, half->ts_recent);

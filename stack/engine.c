@@ -80,9 +80,7 @@ struct stack *stack_create(const struct stack_config *config, const struct stack
 	if (s == NULL)
 		return NULL;
 	s->config = *config;
-	s->config.busy_message[STACK_BUSY_MESSAGE_MAX] = '\0';
-	if (s->config.ttl == 0)
-		s->config.ttl = 64; /* RFC 1700 */
+	configure_complete(&s->config);
 	s->hooks = *hooks;
 	s->shape = stack_shape(config);
 	s->accepting = true;

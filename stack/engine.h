@@ -132,6 +132,7 @@ struct stack {
 	struct slot_queue dirty;
 	struct endpoint listen[STACK_LISTEN_MAX];
 	uint64_t listen_id[STACK_LISTEN_MAX];
+	bool listen_closed[STACK_LISTEN_MAX];
 	uint32_t listens;
 	bool accepting;
 	uint32_t workers_busy;  /* attached workers that have not ended */
@@ -171,6 +172,11 @@ uint32_t slot_by_id(const struct stack *stack, uint64_t id);
 
 /* The first slot from *CURSOR on that may be in use, which *CURSOR then is behind; false: none. */
 bool slot_next(const struct stack *stack, uint32_t *cursor, uint32_t *slot);
+
+/* configure.c */
+
+/* Puts in what may be left out. */
+void configure_complete(struct stack_config *config);
 
 /* event.c: one event, its commit, and what is said after it */
 
@@ -255,7 +261,7 @@ uint32_t timestamp_offset(const struct stack *stack, const struct flow *flow);
 /* AFTER: snd_nxt of the connection whose TIME-WAIT a SYN has ended; NULL otherwise. */
 void listen_input(struct stack *stack, const struct packet_in *packet, const struct segment *seg,
                   const struct flow *flow, const uint32_t *after, uint64_t now_us);
-/* The listener that takes connections to LOCAL; -1 when there is none. */
+/* The open listener that takes connections to LOCAL; -1 when there is none. */
 int listen_match(const struct stack *stack, const struct endpoint *local);
 
 /* half_open.c: half-open entries */
@@ -433,6 +439,8 @@ void stalled_limit(struct stack *stack, uint64_t now_us);
 
 /* The connection is established. In an event. */
 void keepalive_start(struct stack *stack, uint32_t slot);
+/* The configuration has changed: the timer follows. In an event. */
+void keepalive_configured(struct stack *stack, uint32_t slot);
 void keepalive_timer(struct stack *stack, uint32_t slot);
 
 /* user_timeout.c: RFC 5482 */
@@ -443,6 +451,8 @@ uint32_t user_timeout_offer(const struct stack *stack);
 void user_timeout_init(struct stack *stack, uint32_t slot);
 /* Something is unacknowledged from now on, or was before. In an event. */
 void user_timeout_start(struct stack *stack, uint32_t slot);
+/* The configuration has changed, and had BEFORE_US: the connection follows. In an event. */
+void user_timeout_configured(struct stack *stack, uint32_t slot, uint64_t before_us);
 void user_timeout_timer(struct stack *stack, uint32_t slot);
 /* The peer's option says REMOTE_S seconds; 0: it has sent none. In an event. */
 void user_timeout_heard(struct stack *stack, uint32_t slot, uint32_t remote_s);

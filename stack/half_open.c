@@ -41,6 +41,7 @@ void half_open_fill(const struct stack *s, struct half_open *half, const struct 
 		half->flags |= CONN_SCALING;
 		half->snd_wscale =
 			seg->window_scale < WINDOW_SCALE_MAX ? seg->window_scale : WINDOW_SCALE_MAX;
+		half->rcv_wscale = window_scale_for(s->config.receive_buffer);
 	}
 }
 
@@ -228,8 +229,7 @@ static void promote_fields(struct stack *s, uint32_t slot, const struct half_ope
 	c->rcv_up = c->rcv_nxt;
 	c->last_ack_sent = c->rcv_nxt;
 	c->snd_wscale = half->snd_wscale;
-	if (half->flags & CONN_SCALING)
-		c->rcv_wscale = window_scale_for(s->config.receive_buffer);
+	c->rcv_wscale = half->rcv_wscale;
 	if (half->flags & CONN_TIMESTAMPS)
 		c->ts_offset = timestamp_offset(s, &half->identity.flow);
 	c->ts_recent = half->ts_recent;

@@ -171,7 +171,7 @@ bool stack_info(const struct stack *s, uint64_t id, struct conn_info *info)
 		return true;
 	}
 	for (uint32_t i = 0; i < s->listens; i++) {
-		if (s->listen_id[i] == id) {
+		if (s->listen_id[i] == id && !s->listen_closed[i]) {
 			info_listen(s, info, i);
 			return true;
 		}
@@ -183,9 +183,11 @@ bool stack_next(const struct stack *s, uint32_t *cursor, struct conn_info *info)
 {
 	uint32_t at, slot;
 
-	if (*cursor < s->listens) {
-		info_listen(s, info, (*cursor)++);
-		return true;
+	for (; *cursor < s->listens; ++*cursor) {
+		if (!s->listen_closed[*cursor]) {
+			info_listen(s, info, (*cursor)++);
+			return true;
+		}
 	}
 	at = *cursor - s->listens;
 	while (slot_next(s, &at, &slot)) {

@@ -20,7 +20,9 @@ static void ack_establish(struct stack *s, uint32_t slot)
 		conn_enqueue(s, slot);
 		return;
 	}
+	/* its own copy: what was sent once must be the same when it is sent again */
 	c->tx_head = strlen(s->config.busy_message);
+	memcpy(table_early(&s->table, slot), s->config.busy_message, c->tx_head);
 	conn_close(s, slot, "over a limit");
 }
 

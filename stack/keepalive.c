@@ -44,6 +44,18 @@ void keepalive_start(struct stack *s, uint32_t slot)
 		conn_timer(s, slot, CONN_TIMER_KEEPALIVE, s->event.now_us + s->config.keepalive_us);
 }
 
+void keepalive_configured(struct stack *s, uint32_t slot)
+{
+	const struct conn *c = event_conn(s, slot);
+
+	if (!state_synchronized((enum tcp_state)c->state))
+		return;
+	if (s->config.keepalive_us == 0)
+		conn_timer_stop(s, slot, CONN_TIMER_KEEPALIVE);
+	else if (c->probes == 0) /* else the next probe comes soon enough */
+		conn_timer(s, slot, CONN_TIMER_KEEPALIVE, c->last_in_us + s->config.keepalive_us);
+}
+
 void keepalive_timer(struct stack *s, uint32_t slot)
 {
 	struct conn *c = event_conn(s, slot);

@@ -9,17 +9,53 @@
 
 /* ---- listeners ---- */
 
-bool stack_listen(struct stack *s, const struct endpoint *local)
+/* The listener on exactly LOCAL, open or closed; -1 when there is none. */
+static int listen_find(const struct stack *s, const struct endpoint *local)
 {
 	for (uint32_t i = 0; i < s->listens; i++)
 		if (memcmp(&s->listen[i], local, sizeof(*local)) == 0)
-			return false;
-	if (s->listens == STACK_LISTEN_MAX)
+			return (int)i;
+	return -1;
+}
+
+bool stack_listen(struct stack *s, const struct endpoint *local)
+{
+	int at = listen_find(s, local);
+
+	if (at >= 0 && s->listen_closed[at]) {
+		s->listen_closed[at] = false;
+		return true;
+	}
+	if (at >= 0 || s->listens == STACK_LISTEN_MAX)
 		return false;
 	s->listen[s->listens] = *local;
 	s->listen_id[s->listens] = s->table.header->next_id++;
+	s->listen_closed[s->listens] = false;
 	s->listens++;
 	return true;
+}
+
+bool stack_unlisten(struct stack *s, const struct endpoint *local)
+{
+	int at = listen_find(s, local);
+
+	if (at >= 0)
+		s->listen_closed[at] = true;
+	return at >= 0;
+}
+
+void stack_listen_forget(struct stack *s, const struct endpoint *local)
+{
+	int at = listen_find(s, local);
+
+	if (at < 0 || !s->listen_closed[at])
+		return;
+	s->listens--;
+	for (uint32_t i = (uint32_t)at; i < s->listens; i++) {
+		s->listen[i] = s->listen[i + 1];
+		s->listen_id[i] = s->listen_id[i + 1];
+		s->listen_closed[i] = s->listen_closed[i + 1];
+	}
 }
 
 void stack_accepting(struct stack *s, bool accepting)
@@ -27,17 +63,39 @@ void stack_accepting(struct stack *s, bool accepting)
 	s->accepting = accepting;
 }
 
+static bool listen_covers(const struct endpoint *listen, const struct endpoint *local)
+{
+	return listen->port == local->port && listen->address.version == local->address.version &&
+	       (address_is_any(&listen->address) ||
+	        address_equal(&listen->address, &local->address));
+}
+
+static int listen_match_kind(const struct stack *s, const struct endpoint *local, bool closed)
+{
+	for (uint32_t i = 0; i < s->listens; i++)
+		if (s->listen_closed[i] == closed && listen_covers(&s->listen[i], local))
+			return (int)i;
+	return -1;
+}
+
 int listen_match(const struct stack *s, const struct endpoint *local)
 {
-	for (uint32_t i = 0; i < s->listens; i++) {
-		const struct endpoint *l = &s->listen[i];
+	return listen_match_kind(s, local, false);
+}
 
-		if (l->port != local->port || l->address.version != local->address.version)
-			continue;
-		if (address_is_any(&l->address) || address_equal(&l->address, &local->address))
-			return (int)i;
+bool stack_listen_used(const struct stack *s, const struct endpoint *local)
+{
+	uint32_t cursor = 0;
+	uint32_t slot;
+
+	while (slot_next(s, &cursor, &slot)) {
+		const struct conn_identity *identity = slot_identity(s, slot);
+
+		if (identity->id != 0 && listen_covers(local, &identity->flow.local) &&
+		    listen_match(s, &identity->flow.local) < 0)
+			return true;
 	}
-	return -1;
+	return false;
 }
 
 /* ---- segments to them ---- */
@@ -88,7 +146,9 @@ void listen_input(struct stack *s, const struct packet_in *packet, const struct 
 	struct syn syn = {packet, seg, flow, after, false};
 
 	if (listen_match(s, &flow->local) < 0) {
-		if (!aborted_input(s, flow, seg, now_us))
+		if (listen_match_kind(s, &flow->local, true) >= 0)
+			emit_reset_for(s, flow, packet->ifindex, seg, now_us);
+		else if (!aborted_input(s, flow, seg, now_us))
 			s->stats.not_ours++;
 		return;
 	}
@@ -100,8 +160,10 @@ void listen_input(struct stack *s, const struct packet_in *packet, const struct 
 			listen_ack(s, packet, seg, flow, now_us);
 		return;
 	}
-	if (!s->accepting)
+	if (!s->accepting) {
+		s->stats.not_accepting++;
 		return;
+	}
 	if (limits_refuse(s, &flow->peer.address, true) != NULL) {
 		if (!listen_busy(s, packet, seg, flow, now_us))
 			return;

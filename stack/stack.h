@@ -121,6 +121,9 @@ struct stack;
  */
 struct table_shape stack_shape(const struct stack_config *config);
 
+/* True when a table of the shape in CONFIG has room for its limits. */
+bool stack_fits(const struct stack_config *config);
+
 /* Bytes of the connection table for this configuration. */
 size_t stack_table_bytes(const struct stack_config *config);
 
@@ -139,13 +142,38 @@ struct stack *stack_create(const struct stack_config *config, const struct stack
 void stack_destroy(struct stack *stack);
 
 /*
- * Passive OPEN (RFC 9293, 3.10.1) on LOCAL; its address may be 0.0.0.0 or ::.
- * Returns false when there are too many (STACK_LISTEN_MAX) or it is there already.
+ * Another configuration from now on; the shape stays that of the table, whatever CONFIG
+ * says. Connections that are there follow where they can: keepalive and user timeout, and
+ * what all segments have in common; what was agreed on with a peer stays. False, and
+ * nothing has changed, when a value is impossible or the table is too small for a limit.
  */
-#define STACK_LISTEN_MAX 16
+bool stack_configure(struct stack *stack, const struct stack_config *config, uint64_t now_us);
+
+/*
+ * Passive OPEN (RFC 9293, 3.10.1) on LOCAL; its address may be 0.0.0.0 or ::. A
+ * listener that was closed is open again. Returns false when there are too many
+ * (STACK_LISTEN_MAX) or it is open already.
+ */
+#define STACK_LISTEN_MAX 32
 bool stack_listen(struct stack *stack, const struct endpoint *local);
 
-/* No new connections from now on: SYNs to the listeners are ignored (ACCEPTING false) or taken. */
+/*
+ * CLOSE of a listener: connections that have come by it go on, new ones get RST, as
+ * does what belongs to no connection (RFC 9293, 3.10.7.1). False when there is none.
+ */
+bool stack_unlisten(struct stack *stack, const struct endpoint *local);
+
+/* True while connections live at LOCAL, half-open ones and TIME-WAIT too, and no open listener is there. */
+bool stack_listen_used(const struct stack *stack, const struct endpoint *local);
+
+/* Forgets a closed listener: what comes there from now on is not ours. */
+void stack_listen_forget(struct stack *stack, const struct endpoint *local);
+
+/*
+ * ACCEPTING false: no new connections from now on. SYNs to the listeners are ignored,
+ * so that a client's own retransmission gets in once they are taken again; handshakes
+ * that have begun are completed.
+ */
 void stack_accepting(struct stack *stack, bool accepting);
 
 /* A segment has arrived; any content. Packets for other endpoints are ignored. */

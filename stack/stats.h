@@ -61,6 +61,7 @@
 	X(queue_full, "acceptQueueFull", "handshakes that found the accept queue full")            \
 	X(limit_connections, "limitConnections", "clients over max-connections")                   \
 	X(limit_source, "limitSource", "clients over max-connections-per-source")                  \
+	X(not_accepting, "notAccepting", "SYNs ignored while no new connections were taken")       \
 	X(busy_dropped, "busyDropped", "clients over a limit that got nothing")                    \
 	X(busy_reset, "busyReset", "clients over a limit that got RST")                            \
 	X(busy_message, "busyMessage", "clients over a limit that got the message")                \

@@ -40,15 +40,27 @@ static inline void table_barrier(void)
  * A connection whose worker has ended counts no more but keeps its slot until its
  * last bytes are acknowledged, hence twice max_connections.
  */
-struct table_shape stack_shape(const struct stack_config *config)
+static struct table_shape shape_needed(const struct stack_config *config)
 {
-	if (config->shape.conns != 0)
-		return config->shape;
 	return (struct table_shape){
 		.conns = 2 * config->max_connections + config->backlog + TABLE_BUSY_SLOTS,
 		.half_opens = config->half_open,
 		.time_waits = config->time_wait,
 	};
+}
+
+struct table_shape stack_shape(const struct stack_config *config)
+{
+	return config->shape.conns != 0 ? config->shape : shape_needed(config);
+}
+
+bool stack_fits(const struct stack_config *config)
+{
+	struct table_shape needed = shape_needed(config);
+	struct table_shape shape = stack_shape(config);
+
+	return needed.conns <= shape.conns && needed.half_opens <= shape.half_opens &&
+	       needed.time_waits <= shape.time_waits;
 }
 
 static size_t table_align(size_t at, size_t to)

@@ -106,8 +106,7 @@ static bool state_holds(const struct conn *c)
 static bool worker_holds(const struct stack *s, uint32_t slot)
 {
 	const struct conn *c = slot_conn(s, slot);
-	uint64_t most =
-		has(c, CONN_BUSY) && has(c, CONN_SYN_ACKED) ? strlen(s->config.busy_message) : 0;
+	uint64_t most = has(c, CONN_BUSY) && has(c, CONN_SYN_ACKED) ? STACK_BUSY_MESSAGE_MAX : 0;
 
 	if (user_discards(c) && c->rx_tail != c->rx_head)
 		return false;
@@ -254,7 +253,8 @@ static bool half_open_holds(const struct half_open *half)
 {
 	return takeover_identity_holds(&half->identity) &&
 	       half->retransmits <= SYN_ACK_RETRANSMITS &&
-	       scale_holds(half->flags, half->snd_wscale) && half->deadline_us <= VALUE_MAX &&
+	       scale_holds(half->flags, half->snd_wscale) &&
+	       scale_holds(half->flags, half->rcv_wscale) && half->deadline_us <= VALUE_MAX &&
 	       half->user_timeout_s <= SEGMENT_USER_TIMEOUT_MAX;
 }
 

@@ -23,7 +23,7 @@ bool user_has_data(const struct stack *s, uint32_t slot)
 const uint8_t *user_data(const struct stack *s, uint32_t slot, uint64_t offset)
 {
 	if (slot_conn(s, slot)->flags & CONN_BUSY)
-		return (const uint8_t *)s->config.busy_message + offset;
+		return table_early(&s->table, slot) + offset;
 	return ring_tx_at(&slot_private(s, slot)->ring, offset);
 }
 

@@ -38,6 +38,16 @@ void user_timeout_start(struct stack *s, uint32_t slot)
 		conn_timer(s, slot, CONN_TIMER_USER, c->stalled_since_us + c->user_timeout_us);
 }
 
+static void user_timeout_set(struct stack *s, uint32_t slot, uint64_t us)
+{
+	struct conn *c = event_conn(s, slot);
+
+	c->user_timeout_us = us;
+	conn_timer_stop(s, slot, CONN_TIMER_USER);
+	if (user_timeout_waits(c))
+		user_timeout_start(s, slot);
+}
+
 void user_timeout_timer(struct stack *s, uint32_t slot)
 {
 	const struct conn *c = event_conn(s, slot);
@@ -90,10 +100,16 @@ void user_timeout_heard(struct stack *s, uint32_t slot, uint32_t remote_s)
 		seconds = UTO_LEAST_S;
 	if (seconds > UTO_MOST_S)
 		seconds = UTO_MOST_S;
-	c->user_timeout_us = seconds * UINT64_C(1000000);
-	conn_timer_stop(s, slot, CONN_TIMER_USER);
-	if (user_timeout_waits(c))
-		user_timeout_start(s, slot);
+	user_timeout_set(s, slot, seconds * UINT64_C(1000000));
+}
+
+void user_timeout_configured(struct stack *s, uint32_t slot, uint64_t before_us)
+{
+	uint64_t now_us = s->config.user_timeout_us;
+
+	/* one that the peer asked for stays, where we still have none of our own */
+	if (now_us != 0 || slot_conn(s, slot)->user_timeout_us == before_us)
+		user_timeout_set(s, slot, now_us);
 }
 
 void user_timeout_tell(struct stack *s, uint32_t slot, struct segment *seg)
