@@ -2,6 +2,10 @@
  * The opener's loop: its configuration, the workers that may ask, their
  * requests; see opener.h for what it is.
  *
+ * A supervisor that hangs up has another opener now, or is dead. Workers that it
+ * gave us may have a connection that waits for its session, so the opener ends with
+ * the last of them.
+ *
  * A worker asks once: its channel is closed with the answer. Keepers are reaped
  * by the kernel (SIGCHLD ignored); nobody asks the opener how one ended.
  */
@@ -35,6 +39,7 @@ static struct login login;
 static struct message_opener_config config;
 static struct message message;
 static int epoll = -1;
+static bool retired; /* by a supervisor that has hung up: serves those that it was given */
 
 noreturn static void fail(const char *what)
 {
@@ -103,6 +108,8 @@ static void client_remove(struct client *client)
 	epoll_ctl(epoll, EPOLL_CTL_DEL, client->channel, NULL);
 	close(client->channel);
 	free(client);
+	if (retired && LIST_EMPTY(&clients))
+		_exit(0); /* keepers and their sessions go on */
 }
 
 static void worker_add(uint64_t worker, int channel)
@@ -134,6 +141,15 @@ static void worker_gone(uint64_t worker)
 	}
 }
 
+/* Nobody new comes; those that are there may still ask. */
+static void retire(void)
+{
+	if (LIST_EMPTY(&clients))
+		_exit(0); /* keepers and their sessions go on */
+	retired = true;
+	epoll_ctl(epoll, EPOLL_CTL_DEL, OPENER_FD_SUPERVISOR, NULL);
+}
+
 /* ---- messages ---- */
 
 static void supervisor_message(void)
@@ -142,8 +158,10 @@ static void supervisor_message(void)
 
 	if (got < 0 && errno == EAGAIN)
 		return;
-	if (got <= 0)
-		_exit(0); /* keepers and their sessions go on */
+	if (got <= 0) {
+		retire();
+		return;
+	}
 	if (!message_allowed(&message, ROLE_SUPERVISOR, ROLE_OPENER, PHASE_RUN)) {
 		log_error("supervisor sent %s, which it may not",
 		          message_name(message.header.type));
