@@ -16,6 +16,7 @@
 
 #include "daemon/calmctl_client.h"
 #include "daemon/calmctl_text.h"
+#include "daemon/calmctl_upgrade.h"
 #include "daemon/version.h"
 
 #define DEFAULT_SOCKET "/run/calmd/control"
@@ -37,6 +38,7 @@ static const char usage_text[] =
 	"  call [-46] [-p PORT] HOST[:PORT]    open a connection, then a session for who answers\n"
 	"  stats                               the counters\n"
 	"  reload                              read the configuration again\n"
+	"  upgrade                             go on as the version that is on disk now\n"
 	"\n"
 	"  -s, --socket SOCKET  the daemon's control socket (" DEFAULT_SOCKET ")\n"
 	"  -j, --json           print the daemon's answer as JSON\n"
@@ -62,15 +64,10 @@ static int finish(void)
 	return EXIT_SUCCESS;
 }
 
-/* Asks and prints; PRINT is for people, NULL where there is nothing to say. */
-static int ask(const struct options *options, json_t *request,
-               void (*print)(FILE *, const json_t *))
+/* Prints RESULT and gives it up; PRINT is for people, NULL where there is nothing to say. */
+static int print_result(const struct options *options, json_t *result,
+                        void (*print)(FILE *, const json_t *))
 {
-	char error[CALMCTL_ERROR_MAX];
-	json_t *result = calmctl_ask(options->socket_path, request, error);
-
-	if (result == NULL)
-		return failed(error);
 	if (options->json) {
 		json_dumpf(result, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
 		putchar('\n');
@@ -79,6 +76,16 @@ static int ask(const struct options *options, json_t *request,
 	}
 	json_decref(result);
 	return finish();
+}
+
+/* Asks and prints. */
+static int ask(const struct options *options, json_t *request,
+               void (*print)(FILE *, const json_t *))
+{
+	char error[CALMCTL_ERROR_MAX];
+	json_t *result = calmctl_ask(options->socket_path, request, error);
+
+	return result != NULL ? print_result(options, result, print) : failed(error);
 }
 
 /* A whole decimal number from 1 to MAX; 0 for anything else. */
@@ -139,6 +146,19 @@ static int run_show(const struct options *options, int argc, char **argv)
 static int run_reload(const struct options *options, int argc, char **argv)
 {
 	return ask_plain(options, argv[0], argc, calmctl_print_notes);
+}
+
+static int run_upgrade(const struct options *options, int argc, char **argv)
+{
+	char error[CALMCTL_ERROR_MAX];
+	json_t *status;
+
+	(void)argv;
+	if (argc != 1)
+		return usage("too many arguments");
+	status = calmctl_upgrade(options->socket_path, error);
+	return status != NULL ? print_result(options, status, calmctl_print_version)
+	                      : failed(error);
 }
 
 /* close and abort */
@@ -242,8 +262,9 @@ static const struct {
 	const char *name;
 	int (*run)(const struct options *options, int argc, char **argv);
 } commands[] = {
-	{"status", run_status}, {"list", run_list}, {"show", run_show},   {"close", run_end},
-	{"abort", run_end},     {"call", run_call}, {"stats", run_stats}, {"reload", run_reload},
+	{"status", run_status}, {"list", run_list},     {"show", run_show},
+	{"close", run_end},     {"abort", run_end},     {"call", run_call},
+	{"stats", run_stats},   {"reload", run_reload}, {"upgrade", run_upgrade},
 };
 
 /* --json may stand behind the command, too: takes it out, returns how many words are left. */

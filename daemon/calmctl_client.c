@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -106,11 +107,11 @@ static json_t *ask_again(const char *socket_path, const json_t *request,
 	return reply;
 }
 
-json_t *calmctl_ask(const char *socket_path, json_t *request, char error[CALMCTL_ERROR_MAX])
+/* The result in REPLY, which is given up, or NULL with ERROR. */
+static json_t *result_of(json_t *reply, char error[CALMCTL_ERROR_MAX])
 {
-	json_t *reply = ask_again(socket_path, request, error), *result = NULL;
+	json_t *result = NULL;
 
-	json_decref(request);
 	if (reply == NULL)
 		return NULL;
 	if (json_is_true(json_object_get(reply, "ok"))) {
@@ -123,6 +124,33 @@ json_t *calmctl_ask(const char *socket_path, json_t *request, char error[CALMCTL
 	}
 	json_decref(reply);
 	return result;
+}
+
+json_t *calmctl_ask(const char *socket_path, json_t *request, char error[CALMCTL_ERROR_MAX])
+{
+	json_t *reply = ask_again(socket_path, request, error);
+
+	json_decref(request);
+	return result_of(reply, error);
+}
+
+json_t *calmctl_ask_once(const char *socket_path, json_t *request, int seconds, bool *unanswered,
+                         char error[CALMCTL_ERROR_MAX])
+{
+	const struct timeval patience = {.tv_sec = seconds};
+	json_t *reply = NULL;
+	int fd = connect_to(socket_path, error);
+
+	*unanswered = false;
+	if (fd >= 0) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+		reply = exchange(fd, request);
+		*unanswered = reply == NULL;
+	}
+	if (*unanswered)
+		snprintf(error, CALMCTL_ERROR_MAX, "calmd did not answer");
+	json_decref(request);
+	return result_of(reply, error);
 }
 
 bool calmctl_split(char *text, const char **host, const char **port)

@@ -17,6 +17,13 @@
 json_t *calmctl_ask(const char *socket_path, json_t *request, char error[CALMCTL_ERROR_MAX]);
 
 /*
+ * The same, asking once and waiting SECONDS for the answer. *UNANSWERED is true when the
+ * daemon was reached, but has hung up or is silent.
+ */
+json_t *calmctl_ask_once(const char *socket_path, json_t *request, int seconds, bool *unanswered,
+                         char error[CALMCTL_ERROR_MAX]);
+
+/*
  * Splits "HOST", "HOST:PORT", "[ADDRESS]:PORT" or "ADDRESS" (IPv6, bare) in
  * place: PORT is "23" when there is none. False for anything else.
  */

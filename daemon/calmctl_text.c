@@ -88,6 +88,8 @@ void calmctl_print_status(FILE *out, const json_t *status)
 		fprintf(out, "takeovers    %lld, the last %s ago\n",
 		        calmctl_number(status, "takeovers"), uptime);
 	}
+	if (calmctl_number(status, "upgrades") > 0)
+		fprintf(out, "upgrades     %lld\n", calmctl_number(status, "upgrades"));
 	calmctl_cell(cell, quiet, "reason");
 	if (left_s > 0)
 		fprintf(out, "quiet time   %lld s left: %s\n", left_s, cell);
@@ -105,6 +107,14 @@ void calmctl_print_status(FILE *out, const json_t *status)
 	        calmctl_number(limits, "half_open"));
 	fprintf(out, "TIME-WAIT    %lld of %lld\n", calmctl_number(status, "time_wait"),
 	        calmctl_number(limits, "time_wait"));
+}
+
+void calmctl_print_version(FILE *out, const json_t *status)
+{
+	char cell[CALMCTL_CELL];
+
+	calmctl_cell(cell, status, "version");
+	fprintf(out, "calmd %s runs (master %lld)\n", cell, calmctl_number(status, "master_pid"));
 }
 
 void calmctl_print_notes(FILE *out, const json_t *result)

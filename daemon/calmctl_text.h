@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 void calmctl_print_status(FILE *out, const json_t *status);
+void calmctl_print_version(FILE *out, const json_t *status);
 void calmctl_print_list(FILE *out, const json_t *list);
 void calmctl_print_stats(FILE *out, const json_t *stats);
 

@@ -7,15 +7,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "daemon/config.h"
 #include "daemon/log.h"
 #include "daemon/master.h"
+#include "daemon/registry.h"
+#include "daemon/spawn.h"
 #include "daemon/supervisor.h"
 #include "daemon/version.h"
 
 #define DEFAULT_FILE  CALMD_SYSCONFDIR "/calmd.conf"
 #define OVERRIDES_MAX 64
+
+/* What the supervisor starts this program for; nobody else names a role. */
+enum role_option {
+	RUN_SUPERVISOR,
+	RUN_MASTER,
+	RUN_CHECK,     /* of whether RUN_SUCCESSOR would do */
+	RUN_SUCCESSOR, /* goes on where another version of the supervisor stopped */
+};
 
 struct options {
 	struct config_source source;
@@ -23,7 +34,7 @@ struct options {
 	bool check;
 	bool print;
 	bool verbose;
-	bool master; /* started by the supervisor */
+	enum role_option role;
 };
 
 enum {
@@ -52,6 +63,22 @@ static void add_override(struct options *options, const char *text)
 		exit(1);
 	}
 	options->overrides[options->source.override_count++] = text;
+}
+
+static enum role_option read_role(const char *name)
+{
+	static const char *const names[] = {
+		[RUN_MASTER] = "master",
+		[RUN_CHECK] = "check",
+		[RUN_SUCCESSOR] = "successor",
+	};
+
+	for (unsigned i = RUN_MASTER; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(name, names[i]) == 0)
+			return (enum role_option)i;
+	}
+	fprintf(stderr, "calmd: there is no role %s\n", name);
+	exit(2);
 }
 
 static void parse_options(int argc, char **argv, struct options *options)
@@ -83,7 +110,7 @@ static void parse_options(int argc, char **argv, struct options *options)
 			options->verbose = true;
 			break;
 		case OPTION_ROLE:
-			options->master = strcmp(optarg, "master") == 0;
+			options->role = read_role(optarg);
 			break;
 		case OPTION_HELP:
 			print_usage(stdout);
@@ -96,7 +123,7 @@ static void parse_options(int argc, char **argv, struct options *options)
 			exit(2);
 		}
 	}
-	if (optind < argc) {
+	if (optind < argc || argc > SUPERVISOR_ARGUMENTS_MAX) {
 		print_usage(stderr);
 		exit(2);
 	}
@@ -109,20 +136,59 @@ static int run_master(void)
 	return master_main();
 }
 
+/* Our arguments without the role, which is the first where there is one. */
+static char **without_role(char **argv, enum role_option role)
+{
+	if (role == RUN_SUPERVISOR)
+		return argv;
+	argv[1] = argv[0];
+	return argv + 1;
+}
+
+/* Goes on as the registry says, with the configuration that was in effect. */
+static int run_successor(struct supervisor_start *start)
+{
+	static struct registry registry;
+	struct config_source running = {0};
+	char error[CONFIG_ERROR_MAX];
+	char why[REGISTRY_ERROR_MAX];
+
+	prctl(PR_SET_NAME, "calmd"); /* one that is executed by its descriptor has no name */
+	if (registry_read(SPAWN_FD_FIRST, &registry, why) < 0) {
+		log_error("%s", why);
+		return 1;
+	}
+	close(SPAWN_FD_FIRST);
+	running.text = registry.configuration;
+	if (config_load(&running, start->config, error) < 0) {
+		log_error("%s", error);
+		return 1;
+	}
+	log_set_level(start->config->log_level);
+	start->registry = &registry;
+	return supervisor_run(start);
+}
+
 int main(int argc, char **argv, char **environment)
 {
 	static struct options options = {.source = {.file = DEFAULT_FILE, .optional = true}};
 	static struct config config;
+	struct supervisor_start start = {.source = &options.source, .config = &config};
 	char error[CONFIG_ERROR_MAX];
 
 	setproctitle_init(argc, argv, environment);
 	parse_options(argc, argv, &options);
-	if (options.master)
+	if (options.role == RUN_MASTER)
 		return run_master();
 	if (options.verbose)
 		add_override(&options, "log-level=debug");
 	options.source.overrides = options.overrides;
+	start.arguments = without_role(argv, options.role);
 	log_to_stderr("calmd");
+	if (options.role == RUN_CHECK)
+		return supervisor_check(&options.source);
+	if (options.role == RUN_SUCCESSOR)
+		return run_successor(&start);
 	if (config_load(&options.source, &config, error) < 0) {
 		log_error("%s", error);
 		return 1;
@@ -134,5 +200,5 @@ int main(int argc, char **argv, char **environment)
 	if (options.print || options.check)
 		return fflush(stdout) == 0 ? 0 : 1;
 	log_set_level(config.log_level);
-	return supervisor_run(&options.source, &config);
+	return supervisor_run(&start);
 }

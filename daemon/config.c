@@ -277,6 +277,9 @@ static int load(cfg_t *cfg, const struct config_source *source)
 {
 	if (parse_defaults(cfg) < 0)
 		return -1;
+	/* As config_print() writes it: it has no comments. */
+	if (source->text != NULL && parse(cfg, "configuration in effect", source->text) < 0)
+		return -1;
 	if (source->file != NULL && !(source->optional && access(source->file, F_OK) < 0) &&
 	    parse_file(cfg, source->file) < 0)
 		return -1;

@@ -65,6 +65,7 @@ struct config {
 /* Where a configuration comes from. */
 struct config_source {
 	const char *file;             /* NULL: the defaults only */
+	const char *text;             /* not NULL: as config_print() writes it, before the file */
 	bool optional;                /* a file that is not there is as good as empty */
 	const char *const *overrides; /* KEY=VALUE each */
 	unsigned override_count;

@@ -90,6 +90,11 @@ static json_t *priv_reload(struct master *m, uint64_t client)
 	return ask_supervisor(m, client, MESSAGE_PRIV_RELOAD);
 }
 
+static json_t *priv_upgrade(struct master *m, uint64_t client)
+{
+	return ask_supervisor(m, client, MESSAGE_PRIV_UPGRADE);
+}
+
 /* The lines of a text as an array. */
 static json_t *lines_of(const char *text)
 {
@@ -139,6 +144,8 @@ json_t *control_run(struct master *m, uint64_t client, const struct control_requ
 		return run_call(m, client, request, now_us);
 	case CONTROL_RELOAD:
 		return priv_reload(m, client);
+	case CONTROL_UPGRADE:
+		return priv_upgrade(m, client);
 	default:
 		return control_refusal("unknown command");
 	}

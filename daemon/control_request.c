@@ -32,6 +32,7 @@ static const struct {
 	[CONTROL_ABORT] = {"abort", KEY_ID, KEY_ID, true},
 	[CONTROL_CALL] = {"call", KEY_PEER, KEY_PEER | KEY_PORT | KEY_INTERFACE, true},
 	[CONTROL_RELOAD] = {"reload", 0, 0, true},
+	[CONTROL_UPGRADE] = {"upgrade", 0, 0, true},
 };
 
 bool control_command_acts(enum control_command command)

@@ -86,7 +86,8 @@ enum message_type {
 	MESSAGE_SESSION_ENDED, /* struct message_session_ended */
 
 	/* master to supervisor, for a control client that waits; each is answered once */
-	MESSAGE_PRIV_RELOAD, /* struct message_request: read the configuration again */
+	MESSAGE_PRIV_RELOAD,  /* struct message_request: read the configuration again */
+	MESSAGE_PRIV_UPGRADE, /* struct message_request: become the program that is on disk now */
 
 	/* supervisor to master */
 	MESSAGE_ANSWER, /* struct message_answer, text: to such a request */
@@ -133,8 +134,10 @@ struct message_master_config {
 	uint32_t min_spare_workers, max_spare_workers;
 	uint32_t log_level;
 	uint32_t supervisor_pid;
-	uint32_t takeovers;  /* masters before this one */
-	uint32_t crashed;    /* 1: the last of them died of its own fault */
+	uint32_t takeovers; /* masters before this one */
+	uint32_t upgrades;  /* of the supervisor to another version */
+	uint32_t crashed;   /* 1: the last of these masters died of its own fault */
+	uint32_t reserved;
 	uint64_t started_us; /* when the daemon began, CLOCK_MONOTONIC */
 	uint64_t msl_us;
 	uint64_t keepalive_us;        /* 0: off */
@@ -160,7 +163,9 @@ struct message_worker {
 	uint32_t pid;
 	uint32_t rx_size;
 	uint32_t tx_size;
-	uint32_t taken; /* 1: it has or had a connection, as far as the supervisor was told */
+	uint32_t taken;  /* 1: it has or had a connection, as far as the supervisor was told */
+	uint32_t former; /* 1: of an earlier version, about to end: not to be given a connection */
+	uint32_t reserved;
 };
 
 /* What a new master went on with. */
@@ -226,7 +231,7 @@ struct message_session_ended {
 };
 
 /*
- * What a control client asks of the supervisor (MESSAGE_PRIV_RELOAD). It has no
+ * What a control client asks of the supervisor (MESSAGE_PRIV_RELOAD and its like). It has no
  * arguments: what is to be done, the supervisor finds out by itself.
  */
 struct message_request {

@@ -215,6 +215,7 @@ void pool_add(struct pool *pool, const struct message_worker *worker, const int 
 		return;
 	}
 	w->taken = worker->taken != 0;
+	w->former = worker->former != 0;
 	if (pool->settled)
 		pool_set_idle(w, true);
 }

@@ -15,7 +15,8 @@
  *   that and died before the worker was told. It is told, and ends.
  *   a worker whose process has ended: its connection is what it is for any worker that
  *   ends (stack_worker_gone()), and its ring is released.
- *   a worker that nobody was ever given to: it is idle.
+ *   a worker that nobody was ever given to: it is idle; but one that an earlier version
+ *   of calmd has started is left alone, for the supervisor ends it.
  *
  * Who was given to somebody the supervisor knows, and the connection table; what stands
  * in the ring itself, which the worker can write, only counts against it.
@@ -95,7 +96,7 @@ static void settle(struct worker *w)
 		pool_note_freed(w);
 	else if (w->taken || (w->mapped && serves(w) != 0))
 		dismiss(w);
-	else if (w->mapped && w->channel >= 0)
+	else if (w->mapped && w->channel >= 0 && !w->former)
 		pool_set_idle(w, true);
 }
 

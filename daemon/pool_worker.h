@@ -37,6 +37,7 @@ struct worker {
 	struct conn_handle conn;
 	bool mapped, idle, attached, gone;
 	bool taken;   /* has or had a connection */
+	bool former;  /* of an earlier version: is to have none */
 	bool opening; /* OPEN is about to be sent: no doorbell needed */
 	bool awake;   /* in the list of rings that must go to sleep */
 	bool freed;   /* in the list for pool_settle() */

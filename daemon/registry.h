@@ -23,6 +23,7 @@
 #define REGISTRY_VERSION 1u
 
 #define REGISTRY_DESCRIPTORS_MAX 64u
+#define REGISTRY_INDEX_MAX       MESSAGE_LISTEN_MAX
 #define REGISTRY_CALLS_MAX       64u
 #define REGISTRY_WORKERS_MAX     (1u << 18)
 #define REGISTRY_TEXT_MAX        65536u /* of a text, with NUL */
@@ -85,6 +86,8 @@ struct registry_worker {
 /* What there is one of. */
 struct registry_facts {
 	uint64_t table_bytes;
+	uint32_t table_conns, table_half_opens, table_time_waits; /* struct table_shape */
+	uint32_t reserved;
 	uint64_t started_us; /* when the daemon began, CLOCK_MONOTONIC */
 	uint64_t last_worker;
 	uint64_t files_soft, files_hard; /* RLIMIT_NOFILE as it was found at the very start */

@@ -83,6 +83,7 @@ json_t *report_status(const struct report_status *status)
 	set_number(o, "uptime_s", status->uptime_s);
 	set_number(o, "master_uptime_s", status->master_uptime_s);
 	set_number(o, "takeovers", status->config->takeovers);
+	set_number(o, "upgrades", status->config->upgrades);
 	json_object_set_new(o, "quiet",
 	                    json_pack("{s:i, s:s}", "left_s", 0, "reason", "nothing to wait for"));
 	set_bool(o, "ending", status->ending);

@@ -26,19 +26,15 @@ static bool quiet;
 
 struct start {
 	const struct spawn *child;
-	const sigset_t *mask;
+	sigset_t none;
 	int error; /* of what failed in the child */
 };
 
 /* A shell that starts us in the background ignores signals that sessions need. */
 static void forget_signals(void)
 {
-	sigset_t none;
-
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL); /* not KILL and STOP, and what libc keeps */
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 int spawn_reserve(bool quiet_children)
@@ -60,13 +56,13 @@ int spawn_reserve(bool quiet_children)
 }
 
 /* In the child: signals as a fresh process has them. */
-static void reset_signals(const sigset_t *mask)
+static void reset_signals(const sigset_t *none)
 {
-	static const int changed[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGCHLD};
+	static const int changed[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGCHLD, SIGUSR2};
 
 	for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++)
 		signal(changed[i], SIG_DFL);
-	sigprocmask(SIG_SETMASK, mask, NULL);
+	sigprocmask(SIG_SETMASK, none, NULL);
 }
 
 /* The child, in our memory: whatever it writes, we see. */
@@ -77,14 +73,17 @@ static int child_main(void *arg)
 	struct start *start = arg;
 	const struct spawn *child = start->child;
 
-	reset_signals(start->mask);
+	reset_signals(&start->none);
 	/* A terminal's Ctrl-C is for the supervisor alone, which ends the others in order. */
 	setsid();
 	for (unsigned i = 0; i < child->fd_count; i++) {
 		if (dup2(child->fds[i], SPAWN_FD_FIRST + (int)i) < 0)
 			goto failed;
 	}
-	if (quiet && dup2(null_fd, STDERR_FILENO) < 0)
+	int standard_error = child->standard_error > 0 ? child->standard_error
+	                     : quiet                   ? null_fd
+	                                               : STDERR_FILENO;
+	if (dup2(standard_error, STDERR_FILENO) < 0)
 		goto failed;
 	if (child->files != NULL && setrlimit(RLIMIT_NOFILE, child->files) < 0)
 		goto failed;
@@ -103,10 +102,10 @@ pid_t spawn(const struct spawn *child)
 		errno = EINVAL;
 		return -1;
 	}
+	sigemptyset(&start.none);
 	/* No handler of ours may run in the child. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &mask);
-	start.mask = &mask;
 	pid_t pid = clone(child_main, child_stack + sizeof(child_stack),
 	                  CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
 	int cause = errno;
@@ -118,4 +117,18 @@ pid_t spawn(const struct spawn *child)
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	errno = cause;
 	return pid;
+}
+
+void spawn_become(int program, const char *const *argv, int fd)
+{
+	sigset_t all, mask;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &mask);
+	if (dup2(fd, SPAWN_FD_FIRST) >= 0)
+		syscall(SYS_execveat, program, "", argv, environ, AT_EMPTY_PATH);
+	int cause = errno;
+	dup3(null_fd, SPAWN_FD_FIRST, O_CLOEXEC);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	errno = cause;
 }

@@ -22,6 +22,7 @@
  */
 #include "daemon/supervisor.h"
 
+#include <bsd/string.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
@@ -69,7 +70,7 @@ void supervisor_announce(struct supervisor *s)
 	char text[ENDPOINT_TEXT_MAX];
 	size_t used = 0;
 
-	if (s->announced || (s->master.channel.phase & PHASE_RUN) == 0 ||
+	if (s->announced || !s->succession.serving || s->succession.replacing ||
 	    (s->opener.channel.phase & PHASE_RUN) == 0)
 		return;
 	s->announced = true;
@@ -94,14 +95,20 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 		reload_on_signal(s);
 		return;
 	}
+	if (number == SIGUSR2) {
+		upgrade_on_signal(s);
+		return;
+	}
 	if (s->stage == END_NOT)
 		log_info("ending: %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
 	end_begin(s, 0);
 }
 
+/* From now on; those that came before, while they were blocked, come now. */
 static int listen_to_signals(struct supervisor *s)
 {
-	static const int numbers[] = {SIGCHLD, SIGHUP, SIGTERM, SIGINT};
+	static const int numbers[] = {SIGCHLD, SIGHUP, SIGUSR2, SIGTERM, SIGINT};
+	sigset_t none;
 
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
@@ -111,10 +118,13 @@ static int listen_to_signals(struct supervisor *s)
 			return -1;
 		}
 	}
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	return 0;
 }
 
-static int start(struct supervisor *s)
+/* What every start begins with. */
+static int begin(struct supervisor *s)
 {
 	if (geteuid() != 0) {
 		log_error("must be started as root");
@@ -128,16 +138,45 @@ static int start(struct supervisor *s)
 		return -1;
 	}
 	reload_prepare(s);
-	if (supervisor_open(s) < 0 || listen_to_signals(s) < 0)
+	if (supervisor_prepare(s) < 0)
 		return -1;
 	workers_init(s);
 	succession_init(s);
-	if (opener_start(s) < 0)
+	upgrade_init(s);
+	return 0;
+}
+
+static int start(struct supervisor *s)
+{
+	if (begin(s) < 0 || supervisor_open(s) < 0 || listen_to_signals(s) < 0 ||
+	    opener_start(s) < 0)
 		return -1;
 	workers_upkeep(s);
 	if (master_start(s) == 0)
 		return 0;
 	end_begin(s, 1); /* the others are there already */
+	return 0;
+}
+
+/*
+ * Goes on where another version of us stopped. Everything that new sessions need is
+ * replaced by what belongs to this version, the master last: it is to find workers.
+ */
+static int go_on(struct supervisor *s, const struct registry *registry)
+{
+	char error[REGISTRY_ERROR_MAX];
+
+	strlcpy(s->program, registry->program, sizeof(s->program));
+	if (registry_claim(registry, error) < 0) {
+		log_error("%s", error);
+		return -1;
+	}
+	if (begin(s) < 0 || supervisor_adopt(s, registry) < 0 || listen_to_signals(s) < 0)
+		return -1;
+	opener_replace(s);
+	workers_upkeep(s);
+	master_replace(s, "calmd was upgraded");
+	children_reap(s); /* whoever ended meanwhile */
 	return 0;
 }
 
@@ -151,7 +190,7 @@ static void mark_closed(struct supervisor *s)
 	s->master.channel.fd = s->opener.channel.fd = -1;
 }
 
-int supervisor_run(struct config_source *source, struct config *config)
+int supervisor_run(const struct supervisor_start *how)
 {
 	struct supervisor *s = calloc(1, sizeof(*s));
 
@@ -159,11 +198,12 @@ int supervisor_run(struct config_source *source, struct config *config)
 		log_error("no memory");
 		return 1;
 	}
-	s->source = source;
-	s->config = config;
+	s->source = how->source;
+	s->config = how->config;
+	s->arguments = how->arguments;
 	mark_closed(s);
 	int status = 1;
-	if (start(s) == 0) {
+	if ((how->registry != NULL ? go_on(s, how->registry) : start(s)) == 0) {
 		event_base_loop(s->base, EVLOOP_NO_EXIT_ON_EMPTY);
 		status = s->status;
 		log_info("ended");

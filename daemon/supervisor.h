@@ -7,12 +7,29 @@
 #define DAEMON_SUPERVISOR_H
 
 #include "daemon/config.h"
+#include "daemon/registry.h"
+
+/* Arguments that an upgrade hands on: calmd takes no more than that. */
+#define SUPERVISOR_ARGUMENTS_MAX 512
+
+struct supervisor_start {
+	struct config_source *source; /* read again on SIGHUP, and then changed */
+	struct config *config;        /* the same */
+	char **arguments; /* as main() has them, without a role; an upgrade hands them on */
+	const struct registry *registry; /* what is gone on with; NULL: a fresh start */
+};
+
+/* Runs until it is told to end (SIGTERM, SIGINT); returns the exit status. */
+int supervisor_run(const struct supervisor_start *start);
+
+/* With --role=check, what it says last when everything is well: this, and its version. */
+#define SUPERVISOR_CHECKED "checked: "
 
 /*
- * Runs with *CONFIG, which came from SOURCE, until it is told to end (SIGTERM,
- * SIGINT); returns the exit status. Reads SOURCE again on SIGHUP, and then
- * changes both.
+ * Whether this program could go on where the supervisor is that has started it, with
+ * its registry as SPAWN_FD_FIRST, and with the configuration in SOURCE. Returns the
+ * exit status, 0 when it could.
  */
-int supervisor_run(struct config_source *source, struct config *config);
+int supervisor_check(const struct config_source *source);
 
 #endif

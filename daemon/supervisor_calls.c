@@ -149,6 +149,21 @@ void calls_tell(struct supervisor *s)
 	}
 }
 
+int calls_adopt(struct supervisor *s, const struct registry *registry)
+{
+	if (registry->call_count > CALL_GUARDS_MAX) {
+		log_error("%u calls cannot be kept", registry->call_count);
+		return -1;
+	}
+	for (uint32_t i = 0; i < registry->call_count; i++) {
+		const struct registry_call *from = &registry->calls[i];
+
+		s->calls[i] = (struct call_guard){.port = from->port, .guard = from->guard};
+		memcpy(s->calls[i].lanes, from->lanes, sizeof(s->calls[i].lanes));
+	}
+	return 0;
+}
+
 void calls_close(struct supervisor *s)
 {
 	for (unsigned i = 0; i < CALL_GUARDS_MAX; i++) {

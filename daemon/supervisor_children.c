@@ -111,6 +111,8 @@ void children_reap(struct supervisor *s)
 			master_ended(s, status);
 		else if (pid == s->opener.pid)
 			opener_ended(s, status);
+		else if (pid == s->upgrade.checker)
+			upgrade_checker_ended(s, status);
 		else if ((worker = workers_find_pid(s, pid)) != NULL)
 			worker_ended(s, worker, status);
 	}

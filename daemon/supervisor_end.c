@@ -97,6 +97,7 @@ void end_begin(struct supervisor *s, int status)
 	service_stopping();
 	evtimer_assign(&s->deadline, s->base, on_deadline, s);
 	evtimer_del(&s->workers.upkeep);
+	upgrade_end(s);
 	master_needed(s);
 	child_terminate(&s->master);
 	workers_each(s, terminate_worker);

@@ -59,6 +59,9 @@ static void on_message(struct channel *channel, struct message *message)
 	case MESSAGE_PRIV_RELOAD:
 		root_reload(s, (const void *)message->payload);
 		return;
+	case MESSAGE_PRIV_UPGRADE:
+		root_upgrade(s, (const void *)message->payload);
+		return;
 	default: /* MESSAGE_DRAINED: its exit follows */
 		log_debug("the master said %s", message_name(message->header.type));
 	}
@@ -83,7 +86,7 @@ static void on_drained(struct channel *channel)
 	tell_workers(master->supervisor);
 }
 
-static const struct channel_handler handler = {on_message, child_violation, on_drained};
+const struct channel_handler master_handler = {on_message, child_violation, on_drained};
 
 static void forget_told(struct supervisor *s, struct worker *worker)
 {
@@ -122,7 +125,7 @@ int master_start(struct supervisor *s)
 		return supervisor_fail("channel to the master");
 	struct spawn how = {
 		.program = s->program_calmd, .argv = argv, .fds = &pair[1], .fd_count = 1};
-	int started = child_start(&s->master, s, &how, pair[0], ROLE_MASTER, &handler);
+	int started = child_start(&s->master, s, &how, pair[0], ROLE_MASTER, &master_handler);
 	int cause = errno;
 	close(pair[1]);
 	if (started < 0) {
@@ -142,6 +145,7 @@ void master_tell_worker(struct supervisor *s, struct worker *worker)
 		.rx_size = worker->rx_size,
 		.tx_size = worker->tx_size,
 		.taken = worker->taken,
+		.former = worker->former,
 	};
 	const struct message_worker_gone gone = {.worker = worker->number,
 	                                         .status = worker->status};

@@ -1,7 +1,7 @@
 /*
  * The start, part one: opening everything that needs rights and must outlive the
- * master, and the programs of the other processes. Guards come before lanes, so
- * that a port in use is told before anything else has happened.
+ * master. Guards come before lanes, so that a port in use is told before anything
+ * else has happened.
  */
 #include <bsd/string.h>
 #include <errno.h>
@@ -154,39 +154,6 @@ static int open_table(struct supervisor *s)
 	return 0;
 }
 
-/* The program NAME: beside us in a tree that was built, else where it is installed. */
-static int open_program(const char *name)
-{
-	char self[PATH_MAX], path[PATH_MAX + 64];
-	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (length > 0) {
-		self[length] = '\0';
-		char *slash = strrchr(self, '/');
-		snprintf(path, sizeof(path), "%.*s/../shell/%s", (int)(slash - self), self, name);
-		int fd = open(path, O_PATH | O_CLOEXEC);
-		if (fd >= 0)
-			return fd;
-	}
-	snprintf(path, sizeof(path), "%s/%s", CALMD_LIBEXECDIR, name);
-	int fd = open(path, O_PATH | O_CLOEXEC);
-	if (fd < 0)
-		log_error("%s: %s", path, strerror(errno));
-	return fd;
-}
-
-static int open_programs(struct supervisor *s)
-{
-	s->program_calmd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
-	if (s->program_calmd < 0)
-		return supervisor_fail("/proc/self/exe");
-	s->program_worker = open_program("calmd-worker");
-	if (s->program_worker < 0)
-		return -1;
-	s->program_opener = open_program("calmd-opener");
-	return s->program_opener < 0 ? -1 : 0;
-}
-
 static int raise_limits(struct supervisor *s)
 {
 	const struct config *config = s->config;
@@ -267,11 +234,15 @@ static void fill_master_config(struct supervisor *s)
 	strlcpy(master->version, version_text(), sizeof(master->version));
 }
 
-int supervisor_open(struct supervisor *s)
+int supervisor_prepare(struct supervisor *s)
 {
 	fill_master_config(s);
-	if (find_users(s) < 0 || raise_limits(s) < 0 || open_programs(s) < 0 ||
-	    open_network(s) < 0 || open_control(s) < 0 || open_empty_directory(s) < 0)
+	return find_users(s) < 0 || raise_limits(s) < 0 || programs_open(s) < 0 ? -1 : 0;
+}
+
+int supervisor_open(struct supervisor *s)
+{
+	if (open_network(s) < 0 || open_control(s) < 0 || open_empty_directory(s) < 0)
 		return -1;
 	return open_table(s);
 }

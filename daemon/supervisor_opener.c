@@ -24,7 +24,7 @@ static void on_message(struct channel *channel, struct message *message)
 	}
 }
 
-static const struct channel_handler handler = {on_message, child_violation, NULL};
+const struct channel_handler opener_handler = {on_message, child_violation, NULL};
 
 static void try_again_later(struct supervisor *s)
 {
@@ -33,19 +33,23 @@ static void try_again_later(struct supervisor *s)
 	evtimer_add(&s->opener_restart, &pause);
 }
 
+/* Now, or after a pause. */
+static void start(struct supervisor *s)
+{
+	if (opener_start(s) < 0)
+		try_again_later(s);
+	else
+		workers_upkeep(s);
+}
+
 static void on_restart(evutil_socket_t fd, short what, void *arg)
 {
 	struct supervisor *s = arg;
 
 	(void)fd;
 	(void)what;
-	if (s->stage != END_NOT)
-		return;
-	if (opener_start(s) < 0) {
-		try_again_later(s);
-		return;
-	}
-	workers_upkeep(s);
+	if (s->stage == END_NOT)
+		start(s);
 }
 
 int opener_start(struct supervisor *s)
@@ -65,7 +69,7 @@ int opener_start(struct supervisor *s)
 		.fd_count = 1,
 		.files = &s->files,
 	};
-	int started = child_start(&s->opener, s, &how, pair[0], ROLE_OPENER, &handler);
+	int started = child_start(&s->opener, s, &how, pair[0], ROLE_OPENER, &opener_handler);
 	int cause = errno;
 	close(pair[1]);
 	if (started < 0) {
@@ -89,4 +93,15 @@ void opener_ended(struct supervisor *s, int status)
 	log_error("the opener %s; it is started again", status_text(status, text));
 	workers_end_idle(s);
 	try_again_later(s);
+}
+
+void opener_replace(struct supervisor *s)
+{
+	/* Its process is reaped as any other, whenever it ends. */
+	s->opener.pid = 0;
+	channel_close(&s->opener.channel);
+	if (event_initialized(&s->opener_restart))
+		evtimer_del(&s->opener_restart);
+	if (s->stage == END_NOT)
+		start(s);
 }

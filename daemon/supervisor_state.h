@@ -7,6 +7,7 @@
 
 #include <bsd/sys/queue.h>
 #include <event2/event_struct.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
@@ -17,6 +18,7 @@
 #include "daemon/control_socket.h"
 #include "daemon/master.h"
 #include "daemon/raw_socket.h"
+#include "daemon/registry.h"
 
 struct supervisor;
 
@@ -42,6 +44,7 @@ struct worker {
 	bool taken;         /* has, or had, a connection */
 	bool terminated;    /* told to end */
 	bool released;      /* the master needs its ring no more */
+	bool former;        /* an earlier version of calmd started it: no new connection for it */
 	unsigned log_lines; /* that it may write in this second */
 };
 
@@ -99,6 +102,25 @@ struct succession {
 	uint64_t ended_us;     /* when the last one did; 0: there was none */
 };
 
+/* How far an upgrade has come (supervisor_upgrade.c). */
+enum upgrade_stage {
+	UPGRADE_NOT,
+	UPGRADE_CHECKING, /* a child of the new program looks at everything */
+	UPGRADE_SETTLING, /* until nothing is half done */
+};
+
+struct upgrade {
+	enum upgrade_stage stage;
+	struct message_request request; /* whom to answer */
+	pid_t asked_by;                 /* the master that the request came from; 0: a signal */
+	int program;                    /* the new one; -1: none */
+	pid_t checker;
+	int said; /* where what the checker says is read; -1: nowhere */
+	bool settled;
+	struct event look; /* whether it has settled */
+	struct event deadline;
+};
+
 /* The order in which everything ends (supervisor_end.c). */
 enum end_stage {
 	END_NOT,
@@ -110,10 +132,12 @@ enum end_stage {
 
 struct supervisor {
 	struct config_source *source;
-	struct config *config; /* in effect */
+	struct config *config;  /* in effect */
+	char **arguments;       /* as we were started with */
+	char program[PATH_MAX]; /* where calmd's executable is found, now and at an upgrade */
 	struct message_master_config master_config;
 	struct event_base *base;
-	struct event signals[4];
+	struct event signals[5];
 	struct rlimit files; /* RLIMIT_NOFILE as found, for workers and sessions */
 	uint32_t worker_uid, worker_gid;
 	int program_calmd, program_worker, program_opener;
@@ -121,6 +145,7 @@ struct supervisor {
 	struct child master;
 	unsigned told; /* buckets of workers that the master has been told */
 	struct succession succession;
+	struct upgrade upgrade;
 	struct child opener;
 	unsigned opener_failures;
 	struct event opener_restart;
@@ -146,11 +171,51 @@ void supervisor_announce(struct supervisor *s);
 
 /* supervisor_open.c */
 
-/* Opens everything in `kept` and the programs; -1 when a line was logged. */
+/* Users, limits, programs: what a supervisor needs before it has anything. -1 when a line was logged. */
+int supervisor_prepare(struct supervisor *s);
+
+/* Opens everything in `kept`; -1 when a line was logged. */
 int supervisor_open(struct supervisor *s);
 
 /* Closes what supervisor_open() opened and takes the control socket away. */
 void supervisor_close(struct supervisor *s);
+
+/* supervisor_programs.c */
+
+/* Opens the programs, and finds where ours is unless that is known. -1 when a line was logged. */
+int programs_open(struct supervisor *s);
+
+/* supervisor_kept.c: descriptors are named by enum registry_kind and an index */
+
+/* Gives FD its place. -1, and a line is logged: there is no such place, or it is taken. */
+int kept_adopt(struct kept *kept, uint32_t kind, uint32_t index, int fd);
+
+/* Calls EACH for every descriptor that is there. */
+void kept_each(struct kept *kept, void (*each)(void *arg, uint32_t kind, uint32_t index, int fd),
+               void *arg);
+
+/* True when all are there that a master needs with CONFIG. */
+bool kept_complete(struct kept *kept, const struct config *config);
+
+/* supervisor_registry.c */
+
+/* Collects all that another supervisor must know, for registry_free(). 0, or -1 with errno. */
+int supervisor_describe(struct supervisor *s, struct registry *registry);
+
+/* supervisor_adopt.c; all of them return -1 when a line was logged */
+
+/* Takes over what FACTS say about the daemon, but no descriptor and no process. */
+void adopt_facts(struct supervisor *s, const struct registry_facts *facts);
+
+/* Goes on with what REGISTRY names, all of which has been claimed. */
+int supervisor_adopt(struct supervisor *s, const struct registry *registry);
+
+/* Goes on with one process, which must be a child of ours, and with its channel. */
+int child_adopt(struct child *child, struct supervisor *s, const struct registry_child *from,
+                enum role role, const struct channel_handler *handler);
+
+/* Goes on with one worker, which gets no connection any more if it has none. */
+int worker_adopt(struct supervisor *s, const struct registry_worker *from);
 
 /* supervisor_children.c */
 
@@ -183,6 +248,8 @@ const char *status_text(int status, char buffer[STATUS_TEXT_MAX]);
 
 /* supervisor_master.c */
 
+extern const struct channel_handler master_handler;
+
 /* Starts a master, and hands it everything that is kept. 0, or -1 when a line was logged. */
 int master_start(struct supervisor *s);
 
@@ -192,6 +259,12 @@ void master_tell_worker(struct supervisor *s, struct worker *worker);
 /* supervisor_succession.c */
 
 void succession_init(struct supervisor *s);
+
+/* Goes on with a master that serves, before which there were TAKEOVERS others. */
+void succession_adopt(struct supervisor *s, uint32_t takeovers);
+
+/* True when a master serves, has been told everything, and is to go on. */
+bool succession_is_settled(const struct supervisor *s);
 
 /* The master's process has ended: another one follows. */
 void master_ended(struct supervisor *s, int status);
@@ -211,12 +284,25 @@ void master_needed(struct supervisor *s);
 
 /* supervisor_opener.c */
 
+extern const struct channel_handler opener_handler;
+
 int opener_start(struct supervisor *s);
+
+/*
+ * Another one takes the place of the running one, which still serves the workers that
+ * it has been told of, and then ends by itself.
+ */
+void opener_replace(struct supervisor *s);
 void opener_ended(struct supervisor *s, int status);
 
 /* supervisor_workers.c */
 
+extern const struct channel_handler worker_handler;
+
 void workers_init(struct supervisor *s);
+
+/* From now on WORKER is found, counted and kept. */
+void workers_insert(struct supervisor *s, struct worker *worker);
 
 /* Starts workers until enough are idle, some now and the rest soon. */
 void workers_upkeep(struct supervisor *s);
@@ -243,6 +329,9 @@ void workers_close(struct supervisor *s);
 /* Those that are idle end; workers_upkeep() starts others. */
 void workers_end_idle(struct supervisor *s);
 
+/* A new master serves: those of an earlier version without a connection end. */
+void workers_end_former(struct supervisor *s);
+
 /* supervisor_calls.c */
 
 void root_call_port(struct supervisor *s, const struct message_call_port *request);
@@ -250,6 +339,9 @@ void root_call_end(struct supervisor *s, const struct message_call_port *request
 
 /* A new master learns of the calls that are under way. */
 void calls_tell(struct supervisor *s);
+
+/* Goes on with the calls of REGISTRY. -1 when a line was logged. */
+int calls_adopt(struct supervisor *s, const struct registry *registry);
 void calls_close(struct supervisor *s);
 
 /* supervisor_request.c: what control clients ask of the supervisor, through the master */
@@ -277,6 +369,18 @@ void reload_prepare(struct supervisor *s);
 
 void root_reload(struct supervisor *s, const struct message_request *request);
 void reload_on_signal(struct supervisor *s);
+
+/* supervisor_upgrade.c */
+
+void upgrade_init(struct supervisor *s);
+void root_upgrade(struct supervisor *s, const struct message_request *request);
+void upgrade_on_signal(struct supervisor *s);
+
+/* The child that checks the new program has ended. */
+void upgrade_checker_ended(struct supervisor *s, int status);
+
+/* Everything is to end: there will be no upgrade. */
+void upgrade_end(struct supervisor *s);
 
 /* supervisor_end.c */
 

@@ -102,6 +102,19 @@ void succession_init(struct supervisor *s)
 	evtimer_assign(&succession->deadline, s->base, on_deadline, s);
 }
 
+void succession_adopt(struct supervisor *s, uint32_t takeovers)
+{
+	s->succession.takeovers = takeovers;
+	s->succession.began = s->succession.serving = true;
+	s->told = WORKER_BUCKETS;
+}
+
+bool succession_is_settled(const struct supervisor *s)
+{
+	return s->succession.serving && !s->succession.replacing && s->told == WORKER_BUCKETS &&
+	       s->master.channel.waiting == 0;
+}
+
 /* Counts the death, and says what follows it. */
 static void log_death(struct supervisor *s, pid_t pid, int status)
 {
@@ -180,6 +193,8 @@ void master_serves(struct supervisor *s, const struct message_taken_over *with)
 
 	succession->began = true;
 	succession->serving = true;
+	workers_end_former(s);
+	supervisor_announce(s);
 	if (succession->ended_us == 0)
 		return;
 	if (with->lost > 0)

@@ -83,7 +83,7 @@ static void on_message(struct channel *channel, struct message *message)
 	child_message(child, message);
 }
 
-static const struct channel_handler handler = {on_message, child_violation, NULL};
+const struct channel_handler worker_handler = {on_message, child_violation, NULL};
 
 /* The descriptors of a worker being started. */
 struct ends {
@@ -135,7 +135,8 @@ static int start_process(struct supervisor *s, struct worker *worker, const stru
 		.files = &s->files,
 	};
 
-	return child_start(&worker->child, s, &how, ends->supervisor[0], ROLE_WORKER, &handler);
+	return child_start(&worker->child, s, &how, ends->supervisor[0], ROLE_WORKER,
+	                   &worker_handler);
 }
 
 /* Everybody learns of the new worker. */
@@ -163,6 +164,22 @@ static void introduce(struct supervisor *s, struct worker *worker, int opener_en
 	master_tell_worker(s, worker);
 }
 
+/* True for one that the master may give a connection to, as far as we know. */
+static bool is_idle(const struct worker *worker)
+{
+	return worker->child.pid != 0 && !worker->taken && !worker->terminated && !worker->former;
+}
+
+void workers_insert(struct supervisor *s, struct worker *worker)
+{
+	LIST_INSERT_HEAD(number_bucket(s, worker->number), worker, by_number);
+	if (worker->child.pid == 0)
+		return;
+	LIST_INSERT_HEAD(pid_bucket(s, worker->child.pid), worker, by_pid);
+	s->workers.alive++;
+	s->workers.idle += is_idle(worker);
+}
+
 static int start_worker(struct supervisor *s)
 {
 	struct workers *workers = &s->workers;
@@ -186,10 +203,7 @@ static int start_worker(struct supervisor *s)
 	worker->tx_size = s->config->send_buffer;
 	worker->bell_to_master = ends.bell[0];
 	worker->bell_to_worker = ends.bell[1];
-	LIST_INSERT_HEAD(number_bucket(s, worker->number), worker, by_number);
-	LIST_INSERT_HEAD(pid_bucket(s, worker->child.pid), worker, by_pid);
-	workers->alive++;
-	workers->idle++;
+	workers_insert(s, worker);
 	introduce(s, worker, ends.opener[0]);
 	close(ends.supervisor[1]);
 	close(ends.master[1]);
@@ -291,11 +305,10 @@ void worker_taken(struct supervisor *s, struct worker *worker)
 
 	if (worker->taken)
 		return;
+	workers->idle -= is_idle(worker);
 	worker->taken = true;
 	workers->demand = true;
 	workers->failures = 0;
-	if (worker->child.pid != 0 && !worker->terminated)
-		workers->idle--;
 	if (workers->idle <= workers->target / 4) {
 		uint32_t doubled = 2 * workers->target;
 		uint32_t most = s->config->max_spare_workers;
@@ -324,12 +337,11 @@ void worker_ended(struct supervisor *s, struct worker *worker, int status)
 	              s->succession.serving;
 
 	LIST_REMOVE(worker, by_pid);
+	workers->idle -= is_idle(worker);
 	worker->child.pid = 0;
 	worker->status = status;
 	channel_close(&worker->child.channel);
 	workers->alive--;
-	if (!worker->taken && !worker->terminated)
-		workers->idle--;
 	if (worker->told)
 		channel_send(&s->master.channel, MESSAGE_WORKER_GONE, &gone, sizeof(gone), NULL, 0);
 	channel_send(&s->opener.channel, MESSAGE_WORKER_GONE, &gone, sizeof(gone), NULL, 0);
@@ -375,12 +387,23 @@ static void end_idle(struct supervisor *s, struct worker *worker)
 {
 	if (worker->taken || worker->terminated || worker->child.pid == 0)
 		return;
+	s->workers.idle -= is_idle(worker);
 	worker->terminated = true;
-	s->workers.idle--;
 	child_terminate(&worker->child);
 }
 
 void workers_end_idle(struct supervisor *s)
 {
 	workers_each(s, end_idle);
+}
+
+static void end_former(struct supervisor *s, struct worker *worker)
+{
+	if (worker->former)
+		end_idle(s, worker);
+}
+
+void workers_end_former(struct supervisor *s)
+{
+	workers_each(s, end_former);
 }

@@ -3,9 +3,9 @@
 # daemon sets it to another directory.
 # shellcheck shell=bash
 
-# The executables, from the build.
+# The executable: from the build, unless CALMD_PROGRAM names another one.
 calmd_path() {
-	echo "$CALMD_BUILDDIR/daemon/calmd"
+	echo "${CALMD_PROGRAM:-$CALMD_BUILDDIR/daemon/calmd}"
 }
 
 set_calmd_dir() {
