@@ -331,13 +331,6 @@ static void bbr_on_undo(struct congestion *cc, uint64_t now_us)
 	bbr_bound_cwnd(cc, b);
 }
 
-/* A path's model does not wither while it is not used: on_transmit restarts (5.4). */
-static void bbr_on_idle(struct congestion *cc, uint64_t now_us)
-{
-	(void)cc;
-	(void)now_us;
-}
-
 const struct congestion_ops congestion_bbr = {
 	.name = "bbr",
 	.controls_recovery = true,
@@ -350,5 +343,4 @@ const struct congestion_ops congestion_bbr = {
 	.on_recovered = bbr_on_recovered,
 	.on_timeout = bbr_on_timeout,
 	.on_undo = bbr_on_undo,
-	.on_idle = bbr_on_idle,
 };

@@ -102,11 +102,6 @@ struct congestion_ops {
 	void (*on_timeout)(struct congestion *cc, uint32_t flight, bool first, uint64_t now_us);
 	/* What on_loss or on_timeout last believed was wrong (RFC 4015): cwnd and ssthresh as before. */
 	void (*on_undo)(struct congestion *cc, uint64_t now_us);
-	/*
-	 * Nothing was sent for longer than the time-out: an algorithm's own clocks stood
-	 * still. What becomes of cwnd is validation.c's (RFC 7661).
-	 */
-	void (*on_idle)(struct congestion *cc, uint64_t now_us);
 };
 
 /* The operations of cc->algorithm; Reno's when the number is out of range. */

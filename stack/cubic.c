@@ -383,11 +383,6 @@ static void cubic_on_recovered(struct congestion *cc, uint64_t now_us)
 	(void)now_us;
 }
 
-static void cubic_on_idle(struct congestion *cc, uint64_t now_us)
-{
-	cubic_pause(cubic_of(cc), now_us);
-}
-
 const struct congestion_ops congestion_cubic = {
 	.name = "cubic",
 	.init = cubic_init,
@@ -398,5 +393,4 @@ const struct congestion_ops congestion_cubic = {
 	.on_recovered = cubic_on_recovered,
 	.on_timeout = cubic_on_timeout,
 	.on_undo = cubic_on_undo,
-	.on_idle = cubic_on_idle,
 };

@@ -173,20 +173,12 @@ static bool output_one(struct stack *s, uint32_t slot, uint32_t length, bool las
 	return true;
 }
 
-/* After a time-out of silence: clocks stood still; the window is validation.c's (RFC 7661). */
-static void output_after_idle(struct stack *s, struct conn *c)
-{
-	if (c->snd_una == c->snd_nxt && s->event.now_us - c->last_data_us > rtt_timeout(&c->rtt))
-		congestion_ops(&c->congestion)->on_idle(&c->congestion, s->event.now_us);
-}
-
 /* New data, and FIN. False when the batch is full. */
 static bool output_new(struct stack *s, uint32_t slot)
 {
 	struct conn *c = event_conn(s, slot);
 	uint32_t pipe = recovery_pipe(s, slot);
 
-	output_after_idle(s, c);
 	validation_look(s, slot);
 	while (!(c->flags & CONN_FIN_SENT)) {
 		uint64_t available = c->tx_head - output_sent(c);

@@ -154,12 +154,6 @@ static void reno_on_undo(struct congestion *cc, uint64_t now_us)
 	congestion_restore(cc, reno->undo_cwnd, reno->undo_ssthresh);
 }
 
-static void reno_on_idle(struct congestion *cc, uint64_t now_us)
-{
-	(void)now_us;
-	reno_of(cc)->bytes_acked = 0;
-}
-
 const struct congestion_ops congestion_reno = {
 	.name = "reno",
 	.init = reno_init,
@@ -170,5 +164,4 @@ const struct congestion_ops congestion_reno = {
 	.on_recovered = reno_on_recovered,
 	.on_timeout = reno_on_timeout,
 	.on_undo = reno_on_undo,
-	.on_idle = reno_on_idle,
 };

@@ -694,7 +694,7 @@ static void any_event(struct congestion *cc, struct random *random, uint64_t now
 		ops->on_undo(cc, now_us);
 		break;
 	case 7:
-		ops->on_idle(cc, now_us);
+		ops->on_transmit(cc, 0, true, now_us);
 		break;
 	default:
 		ops->on_ack(cc, &ack);

@@ -227,16 +227,6 @@ static void an_mss_of_zero_still_sends(void **state)
 	assert_int_equal(cc.cwnd, 10);
 }
 
-static void idleness_itself_leaves_the_window(void **state)
-{
-	struct congestion cc = reno(50 * MSS, 40 * MSS);
-
-	(void)state;
-	congestion_ops(&cc)->on_idle(&cc, 0);
-	assert_int_equal(cc.cwnd, 50 * MSS);
-	assert_int_equal(cc.ssthresh, 40 * MSS);
-}
-
 static void any_events_keep_the_window_between_a_segment_and_a_gibibyte(void **state)
 {
 	struct random random = random_start();
@@ -252,11 +242,9 @@ static void any_events_keep_the_window_between_a_segment_and_a_gibibyte(void **s
 			congestion_ops(&cc)->on_loss(&cc, bytes, 0);
 		else if (what == 1)
 			congestion_ops(&cc)->on_timeout(&cc, bytes, bytes & 1, 0);
-		else if (what == 2)
-			congestion_ops(&cc)->on_idle(&cc, 0);
 		else
 			ack(&cc, bytes);
-		if (what > 2) {
+		if (what > 1) {
 			assert_true(cc.cwnd >= before || before > 1 << 30);
 			assert_true(cc.cwnd <= before + 2 * MSS);
 		}
@@ -287,7 +275,6 @@ int main(void)
 		cmocka_unit_test(a_reduction_that_was_wrong_is_taken_back),
 		cmocka_unit_test(a_mark_halves_like_a_loss_and_is_not_taken_back),
 		cmocka_unit_test(an_mss_of_zero_still_sends),
-		cmocka_unit_test(idleness_itself_leaves_the_window),
 		cmocka_unit_test(any_events_keep_the_window_between_a_segment_and_a_gibibyte),
 	};
 

@@ -460,7 +460,7 @@ static void random_event(struct random *random, struct path *path)
 		ops->on_timeout(&path->cc, bytes, bytes & 1, path->now_us);
 		break;
 	case 2:
-		ops->on_idle(&path->cc, path->now_us);
+		ops->on_transmit(&path->cc, 0, true, path->now_us);
 		break;
 	case 3:
 		ops->on_ecn(&path->cc, bytes, path->now_us);
