@@ -36,6 +36,12 @@ static inline void table_barrier(void)
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
+/* One store, neither torn nor left out. */
+static inline void table_store(_Atomic uint32_t *at, uint32_t value)
+{
+	atomic_store_explicit(at, value, memory_order_relaxed);
+}
+
 /*
  * A connection whose worker has ended counts no more but keeps its slot until its
  * last bytes are acknowledged, hence twice max_connections.
@@ -171,7 +177,7 @@ bool table_recover(struct table *table, void *memory, size_t bytes, const struct
 			memcpy((uint8_t *)memory + undo->entry[i].offset,
 			       undo->bytes + undo->entry[i].at, undo->entry[i].length);
 		table_barrier();
-		header->busy = 0;
+		table_store(&header->busy, 0);
 	}
 	return true;
 }
@@ -181,10 +187,10 @@ void table_begin(struct table *table)
 	struct table_header *header = table->header;
 
 	assert(!header->busy);
-	header->undo.count = 0;
+	table_store(&header->undo.count, 0);
 	header->undo.used = 0;
 	table_barrier();
-	header->busy = 1;
+	table_store(&header->busy, 1);
 	table_barrier();
 }
 
@@ -192,19 +198,20 @@ void table_touch(struct table *table, const void *object, size_t length)
 {
 	struct table_undo *undo = &table->header->undo;
 	uint64_t offset = (uint64_t)((const uint8_t *)object - (const uint8_t *)table->header);
+	uint32_t count = atomic_load_explicit(&undo->count, memory_order_relaxed);
 
-	for (uint32_t i = 0; i < undo->count; i++)
+	for (uint32_t i = 0; i < count; i++)
 		if (undo->entry[i].offset == offset && undo->entry[i].length == length)
 			return;
-	if (undo->count == TABLE_UNDO_ENTRIES || length > TABLE_UNDO_BYTES - undo->used)
+	if (count == TABLE_UNDO_ENTRIES || length > TABLE_UNDO_BYTES - undo->used)
 		abort();
-	undo->entry[undo->count].offset = offset;
-	undo->entry[undo->count].length = (uint32_t)length;
-	undo->entry[undo->count].at = undo->used;
+	undo->entry[count].offset = offset;
+	undo->entry[count].length = (uint32_t)length;
+	undo->entry[count].at = undo->used;
 	memcpy(undo->bytes + undo->used, object, length);
 	undo->used += (uint32_t)((length + 7) / 8 * 8);
 	table_barrier();
-	undo->count++;
+	table_store(&undo->count, count + 1);
 	table_barrier();
 }
 
@@ -212,8 +219,9 @@ void table_touch(struct table *table, const void *object, size_t length)
 static void table_seal(struct table *table)
 {
 	const struct table_undo *undo = &table->header->undo;
+	uint32_t count = atomic_load_explicit(&undo->count, memory_order_relaxed);
 
-	for (uint32_t i = 0; i < undo->count; i++)
+	for (uint32_t i = 0; i < count; i++)
 		if (undo->entry[i].offset >= sizeof(struct table_header))
 			seal_set((uint8_t *)table->header + undo->entry[i].offset,
 			         undo->entry[i].length);
@@ -223,6 +231,6 @@ void table_commit(struct table *table)
 {
 	table_seal(table);
 	table_barrier();
-	table->header->busy = 0;
+	table_store(&table->header->busy, 0);
 	table_barrier();
 }

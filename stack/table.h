@@ -18,13 +18,15 @@
  * A master that dies with `busy` set has changed nothing: table_recover() copies
  * the undo record back. Only after the commit may anything be said to a peer, a
  * worker or the log. A process that is killed has executed its stores in program
- * order, so compiler barriers are all the ordering this needs.
+ * order, so compiler barriers are all the ordering this needs: to the next master, the
+ * kill was a signal handler that never returned (C17, 7.17.4.2). README.md has more.
  *
  * Early data needs no undo: bytes beyond conn.early_bytes mean nothing.
  */
 #ifndef STACK_TABLE_H
 #define STACK_TABLE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,7 +41,7 @@
 #define TABLE_UNDO_BYTES   8192u
 
 struct table_undo {
-	uint32_t count;
+	_Atomic uint32_t count;
 	uint32_t used; /* of bytes[] */
 	struct {
 		uint64_t offset; /* in the table */
@@ -56,7 +58,7 @@ struct table_header {
 	uint32_t conns; /* number of entries of each kind */
 	uint32_t half_opens;
 	uint32_t time_waits;
-	uint32_t busy;
+	_Atomic uint32_t busy;
 	struct stack_secrets secrets;
 	uint64_t next_id;
 	uint64_t cookie_us; /* when a SYN cookie was last given out, to the second; 0: never */
