@@ -1,0 +1,34 @@
+/*
+ * The master of a daemon, and what it and its supervisor hold: found in /proc.
+ */
+#ifndef CRASH_VICTIM_H
+#define CRASH_VICTIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct victim {
+	pid_t supervisor;
+	pid_t master; /* 0: none is known */
+	int pidfd;    /* of the master; readable when it is dead */
+};
+
+/* Looks for the supervisor's master; true when there is one that lives. */
+bool victim_find(struct victim *victim);
+
+/* True when the master that was found is dead, waiting WAIT_MS for it at most; forgets it then. */
+bool victim_dead(struct victim *victim, int wait_ms);
+
+void victim_kill(const struct victim *victim);
+
+/* What a process holds. */
+struct holdings {
+	unsigned descriptors;
+	unsigned maps;
+	unsigned long pss_kb; /* its share of memory ... */
+	unsigned long own_kb; /* ... and of that, what is no file's */
+};
+struct holdings holdings_of(pid_t pid);
+
+#endif
