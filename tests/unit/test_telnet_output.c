@@ -58,16 +58,22 @@ static void expand(struct text *out, const uint8_t *bytes, size_t length, size_t
 		add(out, (const uint8_t *)"", 1);
 }
 
-static void check(const void *input, size_t length, bool binary)
+/* In pieces of at least SMALLEST bytes. */
+static void check_pieces(const void *input, size_t length, size_t smallest, bool binary)
 {
 	struct text expected, got;
 
 	model(&expected, input, length, binary);
-	for (size_t piece = 1; piece <= length; piece++) {
+	for (size_t piece = smallest; piece <= length; piece++) {
 		expand(&got, input, length, piece, binary);
 		assert_int_equal(got.length, expected.length);
 		assert_memory_equal(got.bytes, expected.bytes, got.length);
 	}
+}
+
+static void check(const void *input, size_t length, bool binary)
+{
+	check_pieces(input, length, 1, binary);
 }
 
 #define CHECK(text)                                                                                \
@@ -136,6 +142,27 @@ static void random_output_is_as_the_model_says(void **test)
 	}
 }
 
+/* Long reads are counted block by block. */
+static void long_output_is_as_the_model_says(void **test)
+{
+	static const uint8_t alphabet[] = {255, '\r', '\n', 'a', 'b', 'c', 'd', 'e'};
+	uint8_t input[330];
+	unsigned seed = 978;
+
+	(void)test;
+	print_message("seed %u\n", seed);
+	srand(seed);
+	for (int round = 0; round < 40; round++) {
+		for (size_t i = 0; i < sizeof(input); i++)
+			input[i] = alphabet[(size_t)rand() % sizeof(alphabet)];
+		check_pieces(input, sizeof(input), 60, round % 2 != 0);
+	}
+	memset(input, 255, sizeof(input));
+	check_pieces(input, sizeof(input), 60, false);
+	memset(input, '\r', sizeof(input));
+	check_pieces(input, sizeof(input), 60, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +171,7 @@ int main(void)
 		cmocka_unit_test(lone_cr_gets_a_nul),
 		cmocka_unit_test(a_cr_at_the_end_of_a_read_waits_for_the_next),
 		cmocka_unit_test(random_output_is_as_the_model_says),
+		cmocka_unit_test(long_output_is_as_the_model_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
