@@ -33,7 +33,6 @@ static size_t pty_write(struct worker *worker, const uint8_t *bytes, size_t leng
 	if (n <= 0)
 		return 0;
 	worker->last_byte = bytes[n - 1];
-	worker->pty_ready = true; /* its echo is often there before the write returns */
 	return (size_t)n;
 }
 
