@@ -161,6 +161,7 @@ void link_on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	dialogue_heard(&m->dialogue, now_us);
 	/* A batch that is not full has emptied the queue: no second call to find that out. */
 	while (rounds-- > 0 && receive_batch(lane, now_us) == LINK_RECEIVE_BATCH)
 		;

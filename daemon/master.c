@@ -265,7 +265,7 @@ int master_main(void)
 	m->status = EXIT_SUCCESS;
 	master_take_over(m);
 	if (!m->stopped)
-		event_base_loop(m->base, EVLOOP_NO_EXIT_ON_EMPTY);
+		master_loop_run(m);
 end:
 	status = m->status;
 	destroy_parts(m);

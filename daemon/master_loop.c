@@ -137,6 +137,17 @@ void master_loop_destroy(struct master *m)
 		event_free(m->end_timer);
 }
 
+void master_loop_run(struct master *m)
+{
+	int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
+
+	while (event_base_loop(m->base, flags) == 0 && !event_base_got_break(m->base)) {
+		bool awake = dialogue_waits(&m->dialogue, master_now_us());
+
+		flags = EVLOOP_NO_EXIT_ON_EMPTY | (awake ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
+	}
+}
+
 /*
  * Blocks where the channel is full: the supervisor reads it always, and what is
  * said here must not be lost.

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "daemon/clock.h"
+#include "daemon/dialogue.h"
 #include "daemon/message.h"
 #include "stack/stack.h"
 
@@ -51,7 +52,8 @@ struct master {
 	struct event *near_timer; /* the same, for near deadlines */
 	int near_fd;              /* its timerfd(2) */
 	uint64_t armed_us;        /* what the two are set to; UINT64_MAX: nothing */
-	struct event *again;      /* work was left over for the next turn of the loop */
+	struct dialogue dialogue;
+	struct event *again; /* work was left over for the next turn of the loop */
 	struct event *end_timer;
 	uint64_t end_us; /* when an orderly end has lasted long enough */
 
@@ -72,6 +74,9 @@ static inline uint64_t master_now_us(void)
 /* Makes the timers; false with the cause logged. */
 bool master_loop_create(struct master *m);
 void master_loop_destroy(struct master *m);
+
+/* Runs until master_stop(). */
+void master_loop_run(struct master *m);
 
 /*
  * Ends every turn: whoever has called the engine calls this once afterwards. It

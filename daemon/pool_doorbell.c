@@ -42,8 +42,12 @@ void pool_set_asleep(struct worker *w, uint32_t asleep)
 
 void pool_look(struct worker *w, uint64_t now_us)
 {
+	uint64_t written = w->seen.tx_head;
+
 	pool_set_asleep(w, 0);
 	pool_view(w, &w->seen);
+	dialogue_answered(&w->pool->master->dialogue, (uint32_t)w->number,
+	                  w->seen.tx_head - written, now_us);
 	stack_ring_changed(w->pool->master->stack, w->conn, now_us);
 }
 
@@ -89,8 +93,10 @@ void pool_doorbell(struct pool *pool, uint32_t number)
 {
 	struct worker *w = pool_find(pool, number);
 
-	if (w != NULL && w->channel >= 0 && !w->opening)
+	if (w != NULL && w->channel >= 0 && !w->opening) {
+		dialogue_asked(&pool->master->dialogue, number);
 		bell_ring(w->bell_out);
+	}
 }
 
 bool pool_sleep(struct pool *pool, uint64_t now_us)
