@@ -62,6 +62,7 @@ void conn_input(struct stack *s, uint32_t slot, const struct segment *seg, uint6
 		input_steps(s, slot, seg);
 	}
 	event_end(s);
+	stalled_limit(s, now_us);
 }
 
 /* ---- SYN-SENT: 3.10.7.3 ---- */

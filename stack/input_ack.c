@@ -137,21 +137,33 @@ static void ack_restart_timer(struct stack *s, uint32_t slot)
 }
 
 /*
- * The window was shut and is open: what went out against it, a probe or the FIN, is
- * surely lost, so send on at once.
+ * The window is open, and was shut or too small to be worth a segment. What went out against
+ * a shut one, a probe or the FIN, is surely lost, so send on at once. What waits is
+ * output.c's; until it has sent something the probe's timer goes on, or a peer that says
+ * the same again and again would put off the override of 3.8.6.2.1 for ever.
  */
-static void ack_window_opened(struct stack *s, uint32_t slot)
+static void ack_window_opened(struct stack *s, uint32_t slot, bool was_shut, uint32_t acked)
 {
 	struct conn *c = event_conn(s, slot);
+	uint64_t *probe_us = &c->timer_us[CONN_TIMER_PERSIST];
+	uint64_t soon = s->event.now_us + rtt_timeout(&c->rtt);
 
-	conn_timer_stop(s, slot, CONN_TIMER_PERSIST);
 	c->persist_shift = 0;
-	if (c->snd_una == c->snd_nxt)
+	if (c->snd_una == c->snd_nxt) {
+		if (c->tx_una == c->tx_head)
+			conn_timer_stop(s, slot, CONN_TIMER_PERSIST);
+		else if (*probe_us != TIMER_NEVER && *probe_us > soon)
+			conn_timer(s, slot, CONN_TIMER_PERSIST, soon);
 		return;
-	recovery_resend(s, slot, 0);
+	}
+	if (!was_shut && acked == 0)
+		return; /* what the override has sent is on its way */
+	conn_timer_stop(s, slot, CONN_TIMER_PERSIST);
+	if (was_shut)
+		recovery_resend(s, slot, 0);
 	/* a new master would not know that it is to be sent again, and needs something that runs */
 	if (c->timer_us[CONN_TIMER_RETRANSMIT] == TIMER_NEVER)
-		conn_timer(s, slot, CONN_TIMER_RETRANSMIT, s->event.now_us + rtt_timeout(&c->rtt));
+		conn_timer(s, slot, CONN_TIMER_RETRANSMIT, soon);
 }
 
 /* The window stays shut but the peer answers: never a reason to give up (RFC 9293, MUST-37). */
@@ -197,8 +209,10 @@ bool input_check_ack(struct stack *s, uint32_t slot, const struct segment *seg)
 	recovery_ack(s, slot, seg, acked, acked == 0 && ack_is_duplicate(c, seg, changed));
 	if (acked > 0)
 		ack_restart_timer(s, slot);
+	else
+		stalled_look(s, slot);
 	if (c->snd_wnd > 0 && (was_shut || c->timer_us[CONN_TIMER_PERSIST] != TIMER_NEVER))
-		ack_window_opened(s, slot);
+		ack_window_opened(s, slot, was_shut, acked);
 	else if (c->snd_wnd == 0)
 		ack_window_shut(s, c);
 	ecn_acked(s, slot, seg, flight);

@@ -168,6 +168,7 @@ static bool output_one(struct stack *s, uint32_t slot, uint32_t length, bool las
 	c->counters.bytes_out += length;
 	if (fin)
 		c->flags |= CONN_FIN_SENT;
+	conn_timer_stop(s, slot, CONN_TIMER_PERSIST);
 	output_started(s, slot);
 	probe_schedule(s, slot);
 	return true;

@@ -7,7 +7,7 @@
  * A peer that answers probes may keep its window shut as long as it likes (MUST-37):
  * what ends that is the user timeout (user_timeout.c), if there is one, and the limit
  * on memory. A connection is stalled when its oldest byte has not moved for STALLED_US;
- * its timers find that out, since something always runs while bytes wait. All that the
+ * its timers find that out, or ACKs of nothing, by which a peer may put the timers off. All that the
  * stalled ones hold together is counted, and while it is above the limit the one that
  * has stalled longest is aborted: the fresh ones may still recover. The count is not in
  * the table: after a take-over the timers find the stalled ones again.

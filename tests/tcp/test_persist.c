@@ -152,6 +152,25 @@ static void who_takes_something_is_not_counted(void **state)
 	close_clients(&bed, client);
 }
 
+/* Who opens his window by a byte now and then, and takes nothing, is stalled as well. */
+static void a_flickering_window_hides_nobody(void **state)
+{
+	struct bed bed;
+	struct client *client;
+
+	(void)state;
+	client = open_clients(&bed, 2 * QUEUE);
+	stall(&bed, &client[0]);
+	for (int i = 0; i < 1000; i++) {
+		bed_pass(&bed, 100 * MS);
+		bed.outs = bed.expected = 0;
+		bed.window = !bed.window;
+		peer_flags(&bed, ACK);
+	}
+	assert_int_equal(bed.stack->stalled_bytes, QUEUE);
+	close_clients(&bed, client);
+}
+
 static void after_a_take_over_the_stalled_are_found_again(void **state)
 {
 	struct bed *bed = *state;
@@ -318,6 +337,7 @@ int main(void)
 		cmocka_unit_test(the_longest_stalled_makes_room),
 		cmocka_unit_test(without_a_limit_nobody_is_ended),
 		cmocka_unit_test(who_takes_something_is_not_counted),
+		cmocka_unit_test(a_flickering_window_hides_nobody),
 		with_bed(after_a_take_over_the_stalled_are_found_again),
 		with_bed(an_opened_window_is_not_forgotten_in_a_take_over),
 		with_bed(fin_wait_2_waits_while_the_peer_sends),

@@ -480,6 +480,67 @@ static void must_38_a_small_window_is_not_filled_in_small_pieces(void **state)
 	expect(bed, ACK, 101, 1, 1460);
 }
 
+/* The next segment with data; the peer goes on with WHAT every 100 ms meanwhile. */
+static const struct out *data_despite(struct bed *bed, void (*what)(struct bed *bed))
+{
+	for (int i = 0; i < 100; i++) {
+		bed_pass(bed, 100 * MS);
+		while (bed->expected < bed->outs) {
+			const struct out *out = next_out(bed);
+
+			if (out->seg.data_length > 0)
+				return out;
+		}
+		what(bed);
+	}
+	fail_msg("no data has gone in ten seconds");
+	return NULL;
+}
+
+static void types(struct bed *bed)
+{
+	peer_data(bed, 1);
+}
+
+static void the_override_comes_though_the_peer_types(void **state)
+{
+	struct bed *bed = *state;
+	const struct out *out;
+
+	bed->window = 10000;
+	open_plain(bed, 16384);
+	bed->window = 100;
+	peer_flags(bed, ACK);
+	user_write(bed, 5000);
+	expect_nothing(bed);
+	out = data_despite(bed, types);
+	assert_int_equal(out->seq, 1);
+	assert_int_equal(out->seg.data_length, 100);
+}
+
+static void flickers(struct bed *bed)
+{
+	bed->window = !bed->window;
+	peer_flags(bed, ACK);
+}
+
+static void a_window_that_opens_by_a_byte_and_shuts_puts_no_probe_off(void **state)
+{
+	struct bed *bed = *state;
+
+	open_plain(bed, 16384);
+	bed->window = 0;
+	peer_flags(bed, ACK);
+	user_write(bed, 5000);
+	expect_nothing(bed);
+	assert_int_equal(data_despite(bed, flickers)->seg.data_length, 1);
+	/* once it is really open, all goes */
+	bed->window = 10000;
+	peer_ack(bed);
+	peer_take(bed);
+	assert_int_equal(bed->ack - bed->iss, 1 + 5000);
+}
+
 static void half_the_largest_window_is_worth_sending(void **state)
 {
 	struct bed *bed = *state;
@@ -630,6 +691,8 @@ int main(void)
 		with_bed(a_segment_that_was_overtaken_does_not_change_the_window),
 		with_bed(a_segment_sent_again_with_a_new_ack_brings_its_window),
 		with_bed(must_38_a_small_window_is_not_filled_in_small_pieces),
+		with_bed(the_override_comes_though_the_peer_types),
+		with_bed(a_window_that_opens_by_a_byte_and_shuts_puts_no_probe_off),
 		with_bed(half_the_largest_window_is_worth_sending),
 		with_bed(an_old_segment_does_not_change_the_window),
 		with_bed(data_with_an_old_ack_is_taken_and_acknowledged),
