@@ -246,7 +246,7 @@ static void promote_fields(struct stack *s, uint32_t slot, const struct half_ope
 
 		rtt_sample(&c->rtt, rtt > 0 ? rtt : 1);
 	} else {
-		rtt_syn_lost(&c->rtt);
+		recovery_syn_lost(c, half->retransmits);
 	}
 }
 

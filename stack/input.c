@@ -112,9 +112,9 @@ static void syn_sent_established(struct stack *s, uint32_t slot, const struct se
 		uint64_t rtt = s->event.now_us - c->unacked_since_us;
 
 		rtt_sample(&c->rtt, rtt > 0 ? rtt : 1);
+	} else {
+		recovery_syn_lost(c, c->retransmits);
 	}
-	if (c->retransmits > 0)
-		rtt_syn_lost(&c->rtt);
 	c->retransmits = 0;
 	conn_timer_stop(s, slot, CONN_TIMER_RETRANSMIT);
 	conn_timer_stop(s, slot, CONN_TIMER_END);

@@ -15,7 +15,7 @@ static void ack_establish(struct stack *s, uint32_t slot)
 	conn_move(s, slot, TCP_ESTABLISHED, "ACK of the SYN");
 	conn_timer_stop(s, slot, CONN_TIMER_END);
 	if (c->retransmits > 0)
-		rtt_syn_lost(&c->rtt);
+		recovery_syn_lost(c, c->retransmits);
 	if (!(c->flags & CONN_BUSY)) {
 		conn_enqueue(s, slot);
 		return;

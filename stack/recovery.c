@@ -31,6 +31,14 @@ void recovery_init(struct conn *c)
 	c->dup_acks = 0;
 }
 
+/* One loss may be chance, but not the second: begin as carefully as RFC 5681, 3.1, asks. */
+void recovery_syn_lost(struct conn *c, uint32_t times)
+{
+	rtt_syn_lost(&c->rtt);
+	if (times > 1)
+		c->congestion.cwnd = c->congestion.mss;
+}
+
 /* The first sequence number that a record can have: behind the SYN. */
 static uint32_t recovery_base(const struct conn *c)
 {

@@ -109,6 +109,11 @@ struct ack_news {
 /* recovery.c: what is in flight, and what to send again */
 
 void recovery_init(struct conn *c);
+/*
+ * The handshake is over, and gave no round trip: its SYN or SYN-ACK was sent again TIMES
+ * times, as far as is known (RFC 6298, 5.7; RFC 6928, section 2). The window is set.
+ */
+void recovery_syn_lost(struct conn *c, uint32_t times);
 /* The entry was taken up from a former master: all that is in flight was sent, nobody knows how. */
 void recovery_take_over(struct stack *stack, uint32_t slot);
 /* Bytes thought to be in the network (RFC 6675's pipe). */

@@ -331,6 +331,41 @@ static void rfc_6298_5_7_so_it_is_after_a_lost_syn_ack(void **state)
 	expect_state(bed, TCP_ESTABLISHED);
 }
 
+/* How many segments go at once when the SYN-ACK had to be sent again so OFTEN. */
+static unsigned first_flight(struct bed *bed, unsigned often)
+{
+	peer_syn(bed);
+	for (unsigned i = 0; i < often; i++)
+		bed_pass_until_out(bed, 5 * S);
+	peer_flags(bed, ACK);
+	attach(bed, 65536, 65536);
+	bed->outs = bed->expected = 0;
+	user_write(bed, 30000);
+	return peer_take(bed);
+}
+
+static void rfc_6928_after_one_lost_syn_ack_the_first_window_is_as_ever(void **state)
+{
+	assert_int_equal(first_flight(*state, 1), 10);
+}
+
+static void rfc_6928_after_two_it_is_one_segment(void **state)
+{
+	assert_int_equal(first_flight(*state, 2), 1);
+}
+
+static void rfc_6928_so_it_is_after_two_lost_syns(void **state)
+{
+	struct bed *bed = *state;
+
+	(void)call_peer(bed);
+	bed_pass_until_out(bed, 2 * S);
+	bed_pass_until_out(bed, 5 * S);
+	bed->ack = bed->iss + 1;
+	peer_flags(bed, SYNACK);
+	assert_int_equal(info_of(bed).cwnd, bed_conn(bed)->snd_mss);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +381,9 @@ int main(void)
 		cmocka_unit_test(an_aborted_call_whose_rst_was_lost_answers_with_another),
 		with_bed(rfc_6298_5_7_after_a_lost_syn_the_time_out_is_3_seconds),
 		with_bed(rfc_6298_5_7_so_it_is_after_a_lost_syn_ack),
+		with_bed(rfc_6928_after_one_lost_syn_ack_the_first_window_is_as_ever),
+		with_bed(rfc_6928_after_two_it_is_one_segment),
+		with_bed(rfc_6928_so_it_is_after_two_lost_syns),
 	};
 
 	return cmocka_run_group_tests_name("peers that take nothing", tests, NULL, NULL);
