@@ -148,7 +148,7 @@ void probe_ack(struct stack *s, uint32_t slot, const struct ack_news *news)
 	} else if (seq_gt(c->snd_una, probe->end)) {
 		probe->outstanding = false;
 		probe_repaired(s, slot, news->before);
-	} else if (news->acked == 0 && news->seg->sack_count == 0) {
+	} else if (news->acked == 0 && news->seg->sack_count == 0 && news->seg->data_length == 0) {
 		probe->outstanding = false; /* both copies arrived, at a peer without DSACK */
 	}
 }

@@ -70,7 +70,7 @@ void rack_dsack(struct stack *s, uint32_t slot)
 	struct rack *rack = &slot_recovery(s, slot)->rack;
 	const struct conn *c = slot_conn(s, slot);
 
-	if (rack->in_dsack_round && seq_lt(c->snd_una, rack->dsack_round))
+	if (rack->in_dsack_round)
 		return; /* once a round trip */
 	rack->in_dsack_round = true;
 	rack->dsack_round = c->snd_nxt;

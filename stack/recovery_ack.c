@@ -74,6 +74,8 @@ static void ack_records(struct ack_news *news)
 	/* numbers that stand still would come around one day */
 	r->rack.scanned = seq_max(r->rack.scanned, c->snd_una);
 	r->rack.high_resent = seq_max(r->rack.high_resent, c->snd_una);
+	if (seq_geq(c->snd_una, r->rack.dsack_round))
+		r->rack.in_dsack_round = false;
 	if (!(c->flags & CONN_SACK))
 		return;
 	count = ack_blocks(news, blocks);

@@ -254,6 +254,21 @@ static void dsacks_widen_the_window_and_16_recoveries_without_one_narrow_it(void
 	assert_int_equal(recovery_of(bed)->rack.window_mult, 0);
 }
 
+/* Its end is a number that must not come around as one that is still ahead. */
+static void the_round_trip_of_a_dsack_ends(void **state)
+{
+	struct bed *bed = *state;
+	uint32_t una;
+
+	open_with(bed, false);
+	needless(bed);
+	assert_true(recovery_of(bed)->rack.in_dsack_round);
+	una = bed_conn(bed)->snd_una - bed->iss;
+	write_segments(bed, 1);
+	peer_sack(bed, una + MSS, 0u);
+	assert_false(recovery_of(bed)->rack.in_dsack_round);
+}
+
 static void a_time_out_takes_as_lost_only_what_is_overdue(void **state)
 {
 	struct bed *bed = *state;
@@ -386,6 +401,27 @@ static void a_loss_that_the_probe_repaired_reduces_the_window(void **state)
 	assert_int_equal(bed_conn(bed)->recovery, RECOVERY_OPEN);
 }
 
+static void what_the_peer_types_meanwhile_is_no_duplicate_ack(void **state)
+{
+	struct bed *bed = *state;
+
+	open_with(bed, false);
+	write_segments(bed, 10);
+	bed_pass(bed, RTT);
+	peer_sack(bed, 1 + 9 * MSS, 0u);
+	bed_pass_until_out(bed, S);
+	expect(bed, ACK, 1 + 9 * MSS, 1, MSS);
+	bed_pass(bed, RTT);
+	peer_sack(bed, 1 + 10 * MSS, 0u);
+	bed->ack = bed->iss + 1 + 10 * MSS;
+	peer_data(bed, 1);
+	user_write(bed, 2 * MSS);
+	peer_take(bed);
+	bed_pass(bed, RTT);
+	peer_sack(bed, 1 + 12 * MSS, 0u);
+	assert_true(bed_conn(bed)->congestion.ssthresh < 10 * MSS);
+}
+
 static void a_probe_that_was_needless_reduces_nothing_and_waits_longer_next_time(void **state)
 {
 	struct bed *bed = *state;
@@ -470,6 +506,7 @@ int main(void)
 		with_bed(the_timer_starts_again_with_the_first_segments_retransmission),
 		with_bed(what_a_peer_takes_back_is_sent_again),
 		with_bed(dsacks_widen_the_window_and_16_recoveries_without_one_narrow_it),
+		with_bed(the_round_trip_of_a_dsack_ends),
 		with_bed(a_time_out_takes_as_lost_only_what_is_overdue),
 		with_bed(a_lost_tail_is_probed_after_two_round_trips),
 		with_bed(a_lone_echo_is_sent_again_after_two_round_trips_and_a_delayed_ack),
@@ -478,6 +515,7 @@ int main(void)
 		with_bed(no_probe_is_later_than_the_time_out_would_be),
 		with_bed(without_sack_there_are_no_probes),
 		with_bed(a_loss_that_the_probe_repaired_reduces_the_window),
+		with_bed(what_the_peer_types_meanwhile_is_no_duplicate_ack),
 		with_bed(a_probe_that_was_needless_reduces_nothing_and_waits_longer_next_time),
 		with_bed(a_new_master_finds_what_is_lost_by_the_peers_sacks),
 		with_bed(a_new_master_probes_what_the_last_one_may_not_have_sent),
