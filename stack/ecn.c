@@ -89,6 +89,11 @@ void ecn_reduced(struct conn *c)
 	c->ecn_seq = c->snd_nxt;
 }
 
+void ecn_undone(struct conn *c)
+{
+	c->flags &= ~(CONN_CWR | CONN_ECN_REDUCED);
+}
+
 void ecn_mark(struct conn *c, struct segment *seg)
 {
 	if (!(c->flags & CONN_ECT) || seg->data_length == 0)

@@ -366,6 +366,8 @@ bool ecn_echoed(const struct conn *c, const struct segment *seg);
 void ecn_acked(struct stack *stack, uint32_t slot, const struct segment *seg, uint32_t flight);
 /* cwnd has been reduced, for whatever reason: the peer is told. In an event. */
 void ecn_reduced(struct conn *c);
+/* The reduction was taken back: what is in flight tells of marks again. In an event. */
+void ecn_undone(struct conn *c);
 /* New data goes out: marks it. In an event. */
 void ecn_mark(struct conn *c, struct segment *seg);
 

@@ -120,6 +120,7 @@ static void undo_now(struct stack *s, uint32_t slot)
 	c->dup_acks = 0;
 	slot_recovery(s, slot)->reno_sacked = 0;
 	s->stats.undone++;
+	ecn_undone(c);
 	ops->on_undo(&c->congestion, s->event.now_us);
 }
 
@@ -131,6 +132,11 @@ void undo_ack(struct stack *s, uint32_t slot, const struct ack_news *news)
 
 	if (!undo->possible)
 		return;
+	/* needless or not, the path is congested (RFC 4015, section 3) */
+	if (ecn_echoed(c, news->seg)) {
+		undo_impossible(s, slot);
+		return;
+	}
 	needless = eifel_says(c, undo, news);
 	needless = dsack_says(undo, news) || needless;
 	needless = frto_says(c, undo, news) || needless;

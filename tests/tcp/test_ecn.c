@@ -494,6 +494,50 @@ static void an_echo_never_enlarges_the_window(void **state)
 	assert_int_equal(cwnd(bed), MSS);
 }
 
+/*
+ * Five segments are late, not lost; the time-out sends the first again, and then an ACK with these
+ * FLAGS echoes the timestamp of the first copy.
+ */
+static void needless_time_out(struct bed *bed, uint8_t flags)
+{
+	struct segment seg;
+	uint32_t first;
+
+	bed->offer.sack = false;
+	bed->offer.timestamps = true;
+	bed->offer.mss = MSS + 12;
+	open_ecn(bed);
+	user_write(bed, 5 * MSS);
+	first = bed->ts_echo;
+	bed_pass_until_out(bed, 2 * S);
+	bed->ts_echo = first;
+	seg = peer_segment(bed, flags);
+	seg.ack = bed->iss + 1 + MSS;
+	peer_send(bed, &seg);
+}
+
+static void rfc_4015_what_was_marked_is_not_taken_back(void **state)
+{
+	struct bed *bed = *state;
+
+	needless_time_out(bed, ACK | ECE);
+	assert_int_equal(counter(bed, undone), 0);
+	assert_true(cwnd(bed) <= 2 * MSS);
+}
+
+static void after_a_reduction_was_taken_back_marks_count_again(void **state)
+{
+	struct bed *bed = *state;
+	uint32_t before;
+
+	needless_time_out(bed, ACK);
+	assert_int_equal(counter(bed, undone), 1);
+	before = cwnd(bed);
+	peer_echo(bed, 1 + 2 * MSS);
+	assert_int_equal(counter(bed, ecn_reductions), 1);
+	assert_true(cwnd(bed) < before);
+}
+
 static void an_echo_that_was_not_negotiated_means_nothing(void **state)
 {
 	struct bed *bed = *state;
@@ -570,6 +614,8 @@ int main(void)
 		with_ecn(a_loss_is_told_by_cwr_too),
 		with_ecn(an_echo_in_fast_recovery_reduces_nothing_more),
 		with_ecn(an_echo_never_enlarges_the_window),
+		with_ecn(rfc_4015_what_was_marked_is_not_taken_back),
+		with_ecn(after_a_reduction_was_taken_back_marks_count_again),
 		with_ecn(an_echo_that_was_not_negotiated_means_nothing),
 		with_ecn(marks_without_end_leave_one_segment),
 		with_ecn(it_outlives_a_master),
