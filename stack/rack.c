@@ -13,13 +13,17 @@
  *
  * The cost of an ACK stays small: among segments sent only once the first that is
  * not lost yet ends the search, and those below `scanned` are dealt with; those
- * sent again all lie below `high_resent`, and runs of SACKED ones are jumped over.
+ * sent again all lie below `high_resent`, and runs of SACKED ones are jumped over. When
+ * very many lie there, they are looked at once a millisecond: a peer could make
+ * each of its ACKs cost a walk along thousands.
  */
 #include "engine.h"
 
 #define DUPLICATE_THRESHOLD 3u
 #define WINDOW_PERSIST      16u /* recoveries without a DSACK before the window shrinks */
 #define WINDOW_MULT_MAX     250u
+#define WALK_MANY           256u    /* records: a walk along so many is long ... */
+#define WALK_US             1000ULL /* ... and not made more often */
 
 /* RACK_sent_after(): A was sent after B; what was sent at once is ordered by number. */
 static bool sent_after(uint64_t a_us, uint32_t a_end, uint64_t b_us, uint32_t b_end)
@@ -100,14 +104,18 @@ static uint64_t reordering_window(struct stack *s, uint32_t slot)
 	return window < c->rtt.srtt_us ? window : c->rtt.srtt_us;
 }
 
-/* The record after I that RACK_detect_loss() must look at. */
-static uint32_t next_record(struct recovery *r, uint32_t i)
+/* Many would have to be looked at, and they have been just now: returns until when to wait. */
+static uint64_t wait_to_walk(const struct stack *s, struct recovery *r)
 {
-	const struct sent_record *record = sent_at(&r->sent, i);
+	struct rack *rack = &r->rack;
+	uint64_t now = s->event.now_us;
 
-	if (record->flags & SENT_SACKED)
-		return sent_find(&r->sent, record->sacked_to);
-	return i + 1;
+	if (sent_find(&r->sent, rack->high_resent) < WALK_MANY)
+		return now;
+	if (now - rack->walked_us < WALK_US)
+		return rack->walked_us + WALK_US;
+	rack->walked_us = now;
+	return now;
 }
 
 uint32_t rack_detect(struct stack *s, uint32_t slot, uint64_t *deadline_us)
@@ -117,6 +125,9 @@ uint32_t rack_detect(struct stack *s, uint32_t slot, uint64_t *deadline_us)
 	uint64_t wait = rack->rtt_us + reordering_window(s, slot);
 	uint32_t lost = 0, i = 0;
 
+	*deadline_us = wait_to_walk(s, r);
+	if (*deadline_us > s->event.now_us)
+		return 0;
 	*deadline_us = TIMER_NEVER;
 	while (rack->sent_us != 0 && i < r->sent.count) {
 		const struct sent_record *record = sent_at(&r->sent, i);
@@ -143,7 +154,7 @@ uint32_t rack_detect(struct stack *s, uint32_t slot, uint64_t *deadline_us)
 				}
 			}
 		}
-		i = next_record(r, i);
+		i = (record->flags & SENT_SACKED) ? sent_behind_run(&r->sent, i) : i + 1;
 	}
 	return lost;
 }

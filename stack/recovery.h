@@ -25,6 +25,7 @@ struct rack {
 	uint64_t rtt_us;      /* RACK.rtt; 0: nothing delivered yet */
 	uint32_t scanned;     /* what was sent once only and lies below is SACKED or LOST */
 	uint32_t high_resent; /* nothing at or above was sent again */
+	uint64_t walked_us;   /* when many below it were last looked at */
 	uint32_t dsack_round; /* RACK.dsack_round: no DSACK counts again before this */
 	uint8_t window_mult;  /* RACK.reo_wnd_mult, less 1 */
 	uint8_t window_persist;

@@ -123,6 +123,14 @@ uint32_t sent_find(struct sent *sent, uint32_t seq)
 	return low;
 }
 
+uint32_t sent_behind_run(struct sent *sent, uint32_t i)
+{
+	const struct sent_record *record = sent_at(sent, i);
+
+	/* where only every other segment is SACKED a search for each would be dear */
+	return record->sacked_to == record->end ? i + 1 : sent_find(sent, record->sacked_to);
+}
+
 struct sent_record *sent_push(struct sent *sent, uint32_t start, uint32_t end)
 {
 	struct sent_record *record = sent_at(sent, sent->count++);
@@ -216,7 +224,7 @@ void sent_sack(struct sent *sent, struct seq_range block, sent_visit *visit, voi
 		struct sent_record *record = sent_at(sent, i);
 
 		if (record->flags & SENT_SACKED) {
-			i = sent_find(sent, record->sacked_to);
+			i = sent_behind_run(sent, i);
 			continue;
 		}
 		if (seq_gt(record->end, block.end)) {
@@ -279,10 +287,7 @@ uint32_t sent_first_lost(struct sent *sent)
 			sent->lost_from = record->start;
 			break;
 		}
-		if (record->flags & SENT_SACKED)
-			i = sent_find(sent, record->sacked_to);
-		else
-			i++;
+		i = (record->flags & SENT_SACKED) ? sent_behind_run(sent, i) : i + 1;
 	}
 	return i;
 }

@@ -79,6 +79,9 @@ static inline struct sent_record *sent_at(struct sent *sent, uint32_t i)
 /* The record that SEQ lies in: 0 when it lies before all, count when behind. */
 uint32_t sent_find(struct sent *sent, uint32_t seq);
 
+/* The record behind the run of SACKED ones that record I, SACKED, knows of. */
+uint32_t sent_behind_run(struct sent *sent, uint32_t i);
+
 /* Makes sure that one more record fits; false: new data must wait. */
 bool sent_room(struct sent *sent);
 

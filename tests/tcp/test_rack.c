@@ -254,6 +254,28 @@ static void dsacks_widen_the_window_and_16_recoveries_without_one_narrow_it(void
 	assert_int_equal(recovery_of(bed)->rack.window_mult, 0);
 }
 
+static void where_very_many_were_sent_again_they_are_looked_at_once_a_millisecond(void **state)
+{
+	struct bed *bed = *state;
+	struct recovery *r;
+
+	open_with(bed, false);
+	bed_conn(bed)->congestion.cwnd = 1000 * MSS;
+	for (int i = 0; i < 260; i++)
+		write_segments(bed, 1);
+	r = recovery_of(bed);
+	r->rack.high_resent = bed_conn(bed)->snd_nxt;
+	bed_pass(bed, RTT);
+	peer_sack(bed, 1, 1 + MSS, 1 + 10 * MSS, 0u);
+	expect(bed, ACK, 1, 1, MSS);
+	/* the second hole a moment later */
+	bed_pass(bed, 10);
+	peer_sack(bed, 1, 1 + 11 * MSS, 1 + 20 * MSS, 0u);
+	expect_nothing(bed);
+	assert_int_equal(bed_pass_until_out(bed, 10 * MS), MS - 10);
+	expect(bed, ACK, 1 + 10 * MSS, 1, MSS);
+}
+
 /* Its end is a number that must not come around as one that is still ahead. */
 static void the_round_trip_of_a_dsack_ends(void **state)
 {
@@ -506,6 +528,7 @@ int main(void)
 		with_bed(the_timer_starts_again_with_the_first_segments_retransmission),
 		with_bed(what_a_peer_takes_back_is_sent_again),
 		with_bed(dsacks_widen_the_window_and_16_recoveries_without_one_narrow_it),
+		with_bed(where_very_many_were_sent_again_they_are_looked_at_once_a_millisecond),
 		with_bed(the_round_trip_of_a_dsack_ends),
 		with_bed(a_time_out_takes_as_lost_only_what_is_overdue),
 		with_bed(a_lost_tail_is_probed_after_two_round_trips),
