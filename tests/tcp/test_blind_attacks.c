@@ -320,6 +320,20 @@ static void the_third_segment_without_the_negotiated_timestamps_is_dropped(void 
 	assert_int_equal(bed->stack->open_conns, 0);
 }
 
+static void so_is_one_with_an_older_timestamp_than_the_syn(void **state)
+{
+	struct bed *bed = *state;
+
+	bed->offer.timestamps = true;
+	bed->ts_value = 1000;
+	peer_syn(bed);
+	bed->ts_value = 999;
+	peer_flags(bed, ACK);
+	expect_nothing(bed);
+	expect_state(bed, TCP_SYN_RECEIVED);
+	assert_int_equal(bed->stack->open_conns, 0);
+}
+
 /* ---- resets for nobody ---- */
 
 static void resets_for_nobody_are_limited_for_each_source(void **state)
@@ -383,6 +397,7 @@ int main(void)
 		with_bed(paws_forgets_after_24_days),
 		with_bed(rfc_7323_segments_without_the_negotiated_timestamps_are_dropped),
 		with_bed(the_third_segment_without_the_negotiated_timestamps_is_dropped),
+		with_bed(so_is_one_with_an_older_timestamp_than_the_syn),
 		with_bed(resets_for_nobody_are_limited_for_each_source),
 		cmocka_unit_test(an_rst_is_never_answered),
 	};

@@ -361,6 +361,23 @@ static void the_probe_is_new_data_when_there_is_any(void **state)
 	assert_int_equal(bed_conn(bed)->counters.segs_retransmitted, 0);
 }
 
+static void a_probe_of_new_data_that_arrives_tells_of_no_loss(void **state)
+{
+	struct bed *bed = *state;
+
+	open_with(bed, false);
+	write_segments(bed, 10);
+	user_write(bed, 3 * MSS);
+	bed_pass_until_out(bed, S);
+	expect(bed, ACK, 1 + 10 * MSS, 1, MSS);
+	bed_pass(bed, RTT);
+	peer_sack(bed, 1 + 11 * MSS, 0u);
+	peer_take(bed);
+	bed_pass(bed, RTT);
+	peer_sack(bed, 1 + 13 * MSS, 0u);
+	assert_int_equal(bed_conn(bed)->congestion.ssthresh, CONGESTION_SSTHRESH_INFINITE);
+}
+
 static void there_is_one_probe_and_then_the_time_out(void **state)
 {
 	struct bed *bed = *state;
@@ -534,6 +551,7 @@ int main(void)
 		with_bed(a_lost_tail_is_probed_after_two_round_trips),
 		with_bed(a_lone_echo_is_sent_again_after_two_round_trips_and_a_delayed_ack),
 		with_bed(the_probe_is_new_data_when_there_is_any),
+		with_bed(a_probe_of_new_data_that_arrives_tells_of_no_loss),
 		with_bed(there_is_one_probe_and_then_the_time_out),
 		with_bed(no_probe_is_later_than_the_time_out_would_be),
 		with_bed(without_sack_there_are_no_probes),

@@ -154,6 +154,25 @@ static void rfc_5681_three_duplicate_acks_send_the_first_segment_again(void **st
 	assert_int_equal(counter(bed, timeouts), 0);
 }
 
+/* After two gigabytes without a loss the end of the last recovery would look like one ahead. */
+static void the_last_recovery_does_not_come_around(void **state)
+{
+	struct bed *bed = *state;
+
+	open_with(bed, false, false);
+	bed_conn(bed)->recover = bed_conn(bed)->snd_una - 0x7ffff000u;
+	for (int i = 0; i < 5; i++) {
+		user_write(bed, MSS);
+		peer_ack(bed);
+	}
+	user_write(bed, 10 * MSS);
+	peer_take(bed);
+	bed->ack = bed->iss + 1 + 5 * MSS;
+	for (int i = 0; i < 3; i++)
+		peer_flags(bed, ACK);
+	assert_int_equal(counter(bed, fast_recoveries), 1);
+}
+
 static void acks_that_move_the_window_or_bring_data_are_no_duplicates(void **state)
 {
 	struct bed *bed = *state;
@@ -450,6 +469,7 @@ int main(void)
 		with_bed(rfc_7323_the_echo_tells_which_of_them_was_acknowledged),
 		with_bed(must_20_a_peer_that_acknowledges_nothing_is_given_up),
 		with_bed(rfc_5681_three_duplicate_acks_send_the_first_segment_again),
+		with_bed(the_last_recovery_does_not_come_around),
 		with_bed(acks_that_move_the_window_or_bring_data_are_no_duplicates),
 		with_bed(rfc_3042_the_first_two_duplicate_acks_bring_new_segments),
 		with_bed(rfc_6582_a_partial_ack_sends_the_next_hole_at_once),
