@@ -142,7 +142,7 @@ static void ack_restart_timer(struct stack *s, uint32_t slot)
  * output.c's; until it has sent something the probe's timer goes on, or a peer that says
  * the same again and again would put off the override of 3.8.6.2.1 for ever.
  */
-static void ack_window_opened(struct stack *s, uint32_t slot, bool was_shut, uint32_t acked)
+static void ack_window_opened(struct stack *s, uint32_t slot, bool was_shut)
 {
 	struct conn *c = event_conn(s, slot);
 	uint64_t *probe_us = &c->timer_us[CONN_TIMER_PERSIST];
@@ -156,10 +156,8 @@ static void ack_window_opened(struct stack *s, uint32_t slot, bool was_shut, uin
 			conn_timer(s, slot, CONN_TIMER_PERSIST, soon);
 		return;
 	}
-	if (!was_shut && acked == 0)
-		return; /* what the override has sent is on its way */
 	conn_timer_stop(s, slot, CONN_TIMER_PERSIST);
-	if (was_shut)
+	if (was_shut) /* otherwise it is what the override has sent, and may arrive */
 		recovery_resend(s, slot, 0);
 	/* a new master would not know that it is to be sent again, and needs something that runs */
 	if (c->timer_us[CONN_TIMER_RETRANSMIT] == TIMER_NEVER)
@@ -212,7 +210,7 @@ bool input_check_ack(struct stack *s, uint32_t slot, const struct segment *seg)
 	else
 		stalled_look(s, slot);
 	if (c->snd_wnd > 0 && (was_shut || c->timer_us[CONN_TIMER_PERSIST] != TIMER_NEVER))
-		ack_window_opened(s, slot, was_shut, acked);
+		ack_window_opened(s, slot, was_shut);
 	else if (c->snd_wnd == 0)
 		ack_window_shut(s, c);
 	ecn_acked(s, slot, seg, flight);
