@@ -28,6 +28,7 @@ void engine_config(const struct message_master_config *from, struct stack_config
 	to->user_timeout_us = from->user_timeout_us;
 	to->user_timeout_option = from->user_timeout_option != 0;
 	to->stalled_bytes = from->stalled_memory;
+	to->crashed = from->crashed;
 	to->call_timeout_us = from->call_timeout_us;
 	memcpy(to->busy_message, from->busy_message, sizeof(to->busy_message));
 	to->busy_message[sizeof(to->busy_message) - 1] = '\0';

@@ -136,7 +136,8 @@ struct message_master_config {
 	uint32_t supervisor_pid;
 	uint32_t takeovers; /* masters before this one */
 	uint32_t upgrades;  /* of the supervisor to another version */
-	uint32_t crashed;   /* 1: the last of these masters died of its own fault */
+	uint32_t
+		crashed; /* so many of these in a row died of their own fault; 0: the last did not */
 	uint32_t reserved;
 	uint64_t started_us; /* when the daemon began, CLOCK_MONOTONIC */
 	uint64_t msl_us;

@@ -102,7 +102,7 @@ static void send_everything(struct supervisor *s)
 	size_t count = kept->icmp[1] >= 0 ? 6 : 5;
 
 	s->master_config.takeovers = s->succession.takeovers;
-	s->master_config.crashed = s->succession.crashed;
+	s->master_config.crashed = s->succession.crashed ? s->succession.failures : 0;
 	channel_send(&s->master.channel, MESSAGE_MASTER_CONFIG, &s->master_config,
 	             sizeof(s->master_config), fds, count);
 	for (unsigned i = 0; i < kept->family_count; i++) {

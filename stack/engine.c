@@ -98,8 +98,10 @@ struct stack *stack_create(const struct stack_config *config, const struct stack
 		stack_destroy(s);
 		return NULL;
 	}
-	if (secrets == NULL)
+	if (secrets == NULL) {
+		poison_note(s);
 		takeover_rebuild(s);
+	}
 	return s;
 }
 

@@ -74,6 +74,11 @@ struct stack_config {
 	uint64_t stalled_bytes;   /* output that peers who take none may hold in all; 0: no limit */
 	uint64_t call_timeout_us; /* SYN-SENT gives up after this */
 	char busy_message[STACK_BUSY_MESSAGE_MAX + 1];
+	/*
+	 * When a table is taken up: so many engines in a row, the last one among them, died of
+	 * their own fault; 0: the last one did not (see poison.c).
+	 */
+	uint32_t crashed;
 };
 
 /* Secrets for a fresh table, from the kernel's random source. */
@@ -134,7 +139,8 @@ uint32_t stack_table_version(void);
  * An engine on the table in TABLE (stack_table_bytes(), aligned to a page). With
  * SECRETS the memory, all zero, becomes a new table; without, a table that a
  * former engine left is taken up: a half-done event is undone, entries that do
- * not hold are dropped, and their peers reset by the first output. Returns
+ * not hold or have made three engines die are dropped, and their peers reset by the
+ * first output. Returns
  * NULL when memory is short or the table does not fit the configuration.
  */
 struct stack *stack_create(const struct stack_config *config, const struct stack_hooks *hooks,

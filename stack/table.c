@@ -105,6 +105,7 @@ static void table_layout(struct table *table, uint8_t *memory, const struct tabl
 	table->half_open = (struct half_open *)(memory + at.half_open);
 	table->time_wait = (struct time_wait *)(memory + at.time_wait);
 	table->early = memory + at.early;
+	table->undone = false;
 }
 
 size_t table_bytes(const struct table_shape *shape)
@@ -178,6 +179,7 @@ bool table_recover(struct table *table, void *memory, size_t bytes, const struct
 			       undo->bytes + undo->entry[i].at, undo->entry[i].length);
 		table_barrier();
 		table_store(&header->busy, 0);
+		table->undone = true;
 	}
 	return true;
 }

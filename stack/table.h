@@ -35,7 +35,7 @@
 #include "stack.h"
 
 #define TABLE_MAGIC   0x63616c6du /* "calm" */
-#define TABLE_VERSION 5u
+#define TABLE_VERSION 6u
 
 #define TABLE_UNDO_ENTRIES 8u
 #define TABLE_UNDO_BYTES   8192u
@@ -51,6 +51,14 @@ struct table_undo {
 	uint8_t bytes[TABLE_UNDO_BYTES];
 };
 
+/* An entry that masters were at work on when they died: see poison.c. */
+#define TABLE_SUSPECTS 16u
+struct table_suspect {
+	uint64_t id;     /* 0: none */
+	uint32_t deaths; /* that it is accused of */
+	uint32_t again;  /* 1: of the last one, too */
+};
+
 struct table_header {
 	uint32_t magic;
 	uint32_t version;
@@ -60,6 +68,7 @@ struct table_header {
 	uint32_t time_waits;
 	_Atomic uint32_t busy;
 	struct stack_secrets secrets;
+	struct table_suspect suspect[TABLE_SUSPECTS];
 	uint64_t next_id;
 	uint64_t cookie_us; /* when a SYN cookie was last given out, to the second; 0: never */
 	struct table_undo undo;
@@ -73,6 +82,7 @@ struct table {
 	struct half_open *half_open;
 	struct time_wait *time_wait;
 	uint8_t *early; /* conns times CONN_EARLY_BYTES */
+	bool undone;    /* table_recover() has found a half-done event: its undo record is there */
 };
 
 size_t table_bytes(const struct table_shape *shape);

@@ -37,12 +37,15 @@ static void drop(struct stack *s, uint32_t slot, const char *why)
 	identity->id = 0;
 }
 
-/* Two entries cannot have the same pair of sockets: who comes second is wrong. */
-static const char *pair_taken(const struct stack *s, const struct conn_identity *identity)
+/* Why an entry that holds is dropped all the same; NULL: it is not. */
+static const char *unwanted(const struct stack *s, const struct conn_identity *identity)
 {
-	return lookup_find(s->lookup, &identity->flow) != LOOKUP_NONE
-	               ? "another entry has its pair of sockets"
-	               : NULL;
+	/* who comes second is wrong */
+	if (lookup_find(s->lookup, &identity->flow) != LOOKUP_NONE)
+		return "another entry has its pair of sockets";
+	if (poison_is(s, identity->id))
+		return "three masters have died at work on it";
+	return NULL;
 }
 
 void takeover_reset(struct stack *s, uint64_t now_us)
@@ -129,7 +132,7 @@ static void rebuild_conn(struct stack *s, uint32_t slot)
 		return;
 	why = takeover_conn_wrong(s, slot);
 	if (why == NULL)
-		why = pair_taken(s, &c->identity);
+		why = unwanted(s, &c->identity);
 	if (why != NULL) {
 		drop_conn(s, slot, why);
 		return;
@@ -180,7 +183,7 @@ static void rebuild_half_open(struct stack *s, uint32_t slot)
 		return;
 	why = takeover_half_open_wrong(s, slot);
 	if (why == NULL)
-		why = pair_taken(s, &half->identity);
+		why = unwanted(s, &half->identity);
 	if (why != NULL) {
 		drop_half_open(s, slot, why);
 		return;
@@ -202,7 +205,7 @@ static void rebuild_time_wait(struct stack *s, uint32_t slot)
 		return;
 	why = takeover_time_wait_wrong(s, slot);
 	if (why == NULL)
-		why = pair_taken(s, &wait->identity);
+		why = unwanted(s, &wait->identity);
 	if (why != NULL) {
 		drop(s, slot, why); /* its peer has closed: nobody is left to tell */
 		return;

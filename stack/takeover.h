@@ -23,6 +23,14 @@ struct condemned {
 	bool timestamps;
 };
 
+/* Deaths in an event of an entry that are too many. */
+#define POISON_DEATHS 3u
+
+/* poison.c: accuses the entries that the last engine was at work on when it died; once, at first. */
+void poison_note(struct stack *stack);
+/* True for an entry that has made as many engines die as may be. */
+bool poison_is(const struct stack *stack, uint64_t id);
+
 /* Builds everything derived from the table; drops entries that do not hold. */
 void takeover_rebuild(struct stack *stack);
 

@@ -84,3 +84,117 @@ log_has() {
 	log_has 'master [0-9]+ has taken over 2 connections in [0-9]+ ms'
 	stop_calmd
 }
+
+@test "a call goes on under another master, and gives its port back" {
+	start_calmd
+	run_peer <<-'END'
+		import os, signal, socket, subprocess
+		from telnet import *
+		def guarded(port):
+		    lines = subprocess.run(["ip", "netns", "exec", os.environ["SERVER_NS"], "ss", "-Htln"],
+		                           capture_output=True, text=True, check=True).stdout
+		    return f":{port} " in lines
+		def read_until(conn, text):
+		    data = b""
+		    while text not in data:
+		        data += conn.recv(4096)
+		for address in (CLIENT4, CLIENT6):
+		    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+		    server = socket.create_server((address, 5000), family=family)
+		    caller = calmctl("call", f"[{address}]:5000" if ":" in address else f"{address}:5000")
+		    conn, (_, port, *_) = server.accept()
+		    conn.settimeout(10)
+		    read_until(conn, b"# ")
+		    assert caller.wait(10) == 0 and guarded(port)
+		    for _ in range(2):
+		        os.kill(ctl("status")["master_pid"], signal.SIGKILL)
+		        conn.send(b"echo kept $((6*7))\r")
+		        read_until(conn, b"kept 42\r\n# ")
+		        assert guarded(port)
+		    conn.send(b"exit\r")
+		    while conn.recv(4096):
+		        pass
+		    conn.close()
+		    server.close()
+		    id, = [c["id"] for c in ctl("list") if c["local"].endswith(f":{port}")]
+		    ctl("abort", id)    # it waited in TIME-WAIT
+		    wait_until(lambda: not guarded(port), what="the guard's end")
+		# Who waits for an answer when the master dies is told that there is none.
+		caller = calmctl("call", "10.76.0.99:5000")
+		wait_until(lambda: [c for c in ctl("list") if c["state"] == "SYN-SENT"], what="SYN-SENT")
+		os.kill(ctl("status")["master_pid"], signal.SIGKILL)
+		assert caller.wait(10) == 1
+		assert "may have done" in caller.stderr.read()
+		wait_until(lambda: [c for c in ctl("list") if c["state"] == "SYN-SENT"], what="SYN-SENT")
+	END
+	stop_calmd
+}
+
+# fail_masters MILLISECONDS: one after the other dies of its own fault, until the next is to come
+# only after so long a pause.
+fail_masters() {
+	until log_has "another one takes over in $1 ms"; do
+		end_master ABRT
+	done
+}
+
+@test "masters that die of their own fault are followed after pauses, and it ends well in one" {
+	start_calmd
+	capture_start over server
+	start_background session in_client nc -d "$SERVER4" "$PORT"
+	wait_for 10 grep -q '# ' "$BATS_FILE_TMPDIR/session.out"
+	end_master ABRT
+	end_master KILL
+	fail_masters 400
+	log_has 'was ended by signal 6[a-z, ]*; another one takes over$'
+	log_has 'was ended by signal 9; another one takes over$'
+	log_has 'was ended by signal 6[a-z, ]*; another one takes over in 100 ms$'
+	log_has 'was ended by signal 6[a-z, ]*; another one takes over in 200 ms$'
+	kill -ABRT "$(master_pid)"
+	wait_for 5 log_has 'in 800 ms$'
+	stop_calmd
+	wait_for 5 background_ended session
+	capture_stop over
+	assert_equal "RSTs of the server" "$(count_segments over --with R --from "$SERVER4.$PORT")" 0
+	[ "$(count_segments over --with F --from "$SERVER4.$PORT")" -ge 1 ]
+}
+
+@test "who ends while there is no master is known to the next one" {
+	start_calmd -o min-spare-workers=2 -o max-spare-workers=2
+	run_peer <<-'END'
+		import os, signal, subprocess
+		from telnet import *
+		def processes(title):
+		    watcher = open(os.environ["CALMD_DIR"] + "/watcher").read().strip()
+		    lines = subprocess.run([os.environ["E2E"] + "/watch.py", "list", watcher],
+		                           capture_output=True, text=True, check=True).stdout
+		    return [int(line.split()[0]) for line in lines.splitlines() if line.endswith(title)]
+		clients = [Telnet(SERVER4, PORT) for _ in range(3)]
+		for client in clients:
+		    client.read_until(rb"# $")
+		shells = [int(client.run("echo $$")) for client in clients]
+		ids = [[c["id"] for c in ctl("list") if is_peer(c["peer"], *client.socket.getsockname())][0]
+		       for client in clients]
+		log = os.environ["CALMD_DIR"] + "/log"
+		pause = lambda: "takes over in 800 ms" in open(log).read()
+		while not pause():
+		    before = ctl("status")
+		    os.kill(before["master_pid"], signal.SIGABRT)
+		    wait_until(lambda: pause() or ctl("status")["master_pid"] != before["master_pid"])
+		# One worker dies, one session ends, one idle worker dies.
+		worker, = processes(f" calmd-worker: connection {ids[1]}")
+		os.kill(worker, signal.SIGKILL)
+		os.kill(processes(" calmd-worker: idle")[0], signal.SIGKILL)
+		os.kill(shells[2], signal.SIGKILL)
+		clients[1].read_all()
+		assert clients[1].reset
+		clients[2].read_all()
+		assert not clients[2].reset
+		clients[2].close()
+		assert clients[0].run("echo still here") == "still here\n"
+		wait_until(lambda: ctl("status")["workers"] == {"idle": 2, "busy": 1}, what="workers")
+		wait_until(lambda: ctl("status")["connections"] == 1, what="one connection")
+	END
+	EXPECTED_LOG+="|worker [0-9]+ was ended by signal 9"
+	stop_calmd
+}
