@@ -1,0 +1,465 @@
+/*
+ * The lobby: see lobby.h for what it is.
+ *
+ * Theory of operation
+ *
+ * The queue of a socket can only be added to at its end and read from its
+ * beginning, so a record that counts no more stays until the queue is turned: each
+ * record is read and, if it counts, sent again behind the others. This is done when
+ * more are stale than not. Which ones count is known from a small entry for each key.
+ *
+ * The supervisor may be killed at any moment of that. So a record is first looked
+ * at (MSG_PEEK gives copies of its descriptors), then sent again, and only then
+ * taken out of the queue: at worst it is there twice. Each record has a serial
+ * number, and of those with one key the highest counts. That a key has no record any
+ * more is a record too, a mark; it goes only when a turn has taken out whatever it
+ * speaks of.
+ *
+ * Descriptors of sockets that wait in a queue are what the kernel's garbage
+ * collector for Unix-domain sockets looks through. None of ours is a cycle: nothing
+ * that waits here leads to the lobby itself.
+ */
+#include "daemon/lobby.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define MAGIC      0x594c6d63u /* "cmLY", the first bytes */
+#define VERSION    1u
+#define END        UINT32_MAX /* no record's kind */
+#define QUEUE_MAX  (32 << 20) /* bytes, as the kernel counts them: about 30,000 records */
+#define STALE_MORE 64u        /* before the queue is turned */
+
+/* An entry for each key that has a record or a mark in the queue. */
+struct lobby_entry {
+	LIST_ENTRY(lobby_entry) link;
+	uint32_t kind;
+	uint64_t number;
+	uint64_t serial; /* of what counts */
+	bool mark;       /* there is no record any more */
+	bool given;      /* by lobby_take_up() */
+};
+
+struct header {
+	uint32_t magic;
+	uint32_t version;
+	uint32_t kind;
+	uint32_t mark;
+	uint64_t number;
+	uint64_t serial;
+};
+
+/* What is at the beginning of the queue. */
+struct head {
+	struct header header;
+	uint8_t data[LOBBY_DATA_MAX];
+	size_t length;
+	int fds[LOBBY_FDS_MAX];
+	unsigned fd_count;
+};
+
+union control_buffer {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(LOBBY_FDS_MAX * sizeof(int))];
+};
+
+static struct lobby_list *bucket(struct lobby *lobby, uint32_t kind, uint64_t number)
+{
+	return &lobby->entries[(kind * 31u + number) % LOBBY_BUCKETS];
+}
+
+static struct lobby_entry *find(struct lobby *lobby, uint32_t kind, uint64_t number)
+{
+	struct lobby_entry *entry;
+
+	LIST_FOREACH (entry, bucket(lobby, kind, number), link) {
+		if (entry->kind == kind && entry->number == number)
+			return entry;
+	}
+	return NULL;
+}
+
+static struct lobby_entry *find_or_add(struct lobby *lobby, uint32_t kind, uint64_t number)
+{
+	struct lobby_entry *entry = find(lobby, kind, number);
+
+	if (entry != NULL)
+		return entry;
+	entry = calloc(1, sizeof(*entry));
+	if (entry == NULL)
+		return NULL;
+	entry->kind = kind;
+	entry->number = number;
+	entry->mark = true; /* until there is a record */
+	LIST_INSERT_HEAD(bucket(lobby, kind, number), entry, link);
+	return entry;
+}
+
+/* ---- the queue ---- */
+
+static int queue_send(int in, const struct header *header, const void *data, size_t length,
+                      const int *fds, unsigned count)
+{
+	struct iovec parts[2] = {
+		{.iov_base = (void *)(uintptr_t)header, .iov_len = sizeof(*header)},
+		{.iov_base = (void *)(uintptr_t)data, .iov_len = length},
+	};
+	struct msghdr record = {.msg_iov = parts, .msg_iovlen = length > 0 ? 2 : 1};
+	union control_buffer control = {0};
+
+	if (count > 0) {
+		record.msg_control = control.bytes;
+		record.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&record);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(cmsg), fds, count * sizeof(int));
+	}
+	ssize_t sent;
+	do {
+		sent = sendmsg(in, &record, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -1 : 0;
+}
+
+static void close_head(const struct head *head)
+{
+	for (unsigned i = 0; i < head->fd_count; i++)
+		close(head->fds[i]);
+}
+
+static void take_descriptors(struct msghdr *record, struct head *head)
+{
+	head->fd_count = 0;
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(record); cmsg != NULL;
+	     cmsg = CMSG_NXTHDR(record, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		head->fd_count = (unsigned)((cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+		memcpy(head->fds, CMSG_DATA(cmsg), head->fd_count * sizeof(int));
+	}
+}
+
+/* Looks at the first one, with copies of its descriptors. 1, 0 when there is none, or -1 with errno. */
+static int queue_peek(int out, struct head *head)
+{
+	struct iovec parts[2] = {
+		{.iov_base = &head->header, .iov_len = sizeof(head->header)},
+		{.iov_base = head->data, .iov_len = sizeof(head->data)},
+	};
+	union control_buffer control;
+	struct msghdr record = {
+		.msg_iov = parts,
+		.msg_iovlen = 2,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t got;
+
+	do {
+		got = recvmsg(out, &record, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	} while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return errno == EAGAIN ? 0 : -1;
+	if (got == 0)
+		return 0;
+	take_descriptors(&record, head);
+	if ((size_t)got < sizeof(head->header) ||
+	    (record.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || head->header.magic != MAGIC ||
+	    head->header.version != VERSION) {
+		close_head(head);
+		errno = EBADMSG;
+		return -1;
+	}
+	head->length = (size_t)got - sizeof(head->header);
+	return 1;
+}
+
+/* Takes the first one out, and drops it. */
+static void queue_consume(int out)
+{
+	char byte;
+
+	while (recv(out, &byte, sizeof(byte), MSG_DONTWAIT) < 0 && errno == EINTR)
+		;
+}
+
+/* ---- turning it ---- */
+
+/* Puts the first one behind the others. */
+static int move(struct lobby *lobby, const struct head *head)
+{
+	if (queue_send(lobby->in, &head->header, head->data, head->length, head->fds,
+	               head->fd_count) < 0)
+		return -1;
+	queue_consume(lobby->out);
+	return 0;
+}
+
+static int leave_out(struct lobby *lobby)
+{
+	queue_consume(lobby->out);
+	return 0;
+}
+
+/*
+ * Once around: EACH moves or leaves out one of COUNT records. 0, or -1 with errno;
+ * then, too, all that counts is still in the queue.
+ */
+static int turn(struct lobby *lobby, unsigned count,
+                int (*each)(struct lobby *lobby, struct head *head))
+{
+	struct head head;
+
+	for (unsigned i = 0; i < count; i++) {
+		int got = queue_peek(lobby->out, &head);
+		if (got <= 0)
+			return got;
+		got = each(lobby, &head);
+		close_head(&head);
+		if (got < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static struct lobby_entry *entry_of(struct lobby *lobby, const struct header *header)
+{
+	struct lobby_entry *entry = find(lobby, header->kind, header->number);
+
+	return entry != NULL && entry->serial == header->serial ? entry : NULL;
+}
+
+static int leave_out_stale(struct lobby *lobby, struct head *head)
+{
+	return entry_of(lobby, &head->header) != NULL ? move(lobby, head) : leave_out(lobby);
+}
+
+static int leave_out_marks(struct lobby *lobby, struct head *head)
+{
+	return head->header.mark != 0 ? leave_out(lobby) : move(lobby, head);
+}
+
+/* Forgets the keys without a record, or all; returns how many there were. */
+static unsigned forget(struct lobby *lobby, bool all)
+{
+	struct lobby_entry *entry, *next;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < LOBBY_BUCKETS; i++) {
+		LIST_FOREACH_SAFE (entry, &lobby->entries[i], link, next) {
+			if (!all && !entry->mark)
+				continue;
+			LIST_REMOVE(entry, link);
+			free(entry);
+			count++;
+		}
+	}
+	return count;
+}
+
+/* The last part of a turn that has left out what is stale: only marks are, now. */
+static int clean_marks(struct lobby *lobby)
+{
+	unsigned marks = forget(lobby, false);
+
+	if (turn(lobby, lobby->kept + marks, leave_out_marks) < 0)
+		return -1;
+	lobby->stale = 0;
+	return 0;
+}
+
+/*
+ * Bounds what does not count, and with it the memory that descriptors there hold.
+ * What fails is tried again later; lobby_put() says so when the queue is full.
+ */
+static void clean_when_due(struct lobby *lobby)
+{
+	if (lobby->stale <= lobby->kept + STALE_MORE)
+		return;
+	if (turn(lobby, lobby->kept + lobby->stale, leave_out_stale) == 0)
+		(void)clean_marks(lobby);
+}
+
+/* ---- records ---- */
+
+void lobby_none(struct lobby *lobby)
+{
+	*lobby = (struct lobby){.in = -1, .out = -1};
+}
+
+int lobby_open(struct lobby *lobby)
+{
+	const int size = QUEUE_MAX;
+	int pair[2];
+
+	lobby_none(lobby);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -1;
+	lobby->in = pair[0];
+	lobby->out = pair[1];
+	if (setsockopt(lobby->in, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) == 0)
+		return 0;
+	int cause = errno;
+	lobby_close(lobby);
+	errno = cause;
+	return -1;
+}
+
+/* Sends RECORD, or a mark, as what now counts under ENTRY's key. */
+static int put(struct lobby *lobby, struct lobby_entry *entry, const struct lobby_record *record)
+{
+	const struct header header = {
+		.magic = MAGIC,
+		.version = VERSION,
+		.kind = entry->kind,
+		.mark = record == NULL,
+		.number = entry->number,
+		.serial = lobby->serial + 1,
+	};
+	int sent = record == NULL ? queue_send(lobby->in, &header, NULL, 0, NULL, 0)
+	                          : queue_send(lobby->in, &header, record->data, record->length,
+	                                       record->fds, record->fd_count);
+	if (sent < 0)
+		return -1;
+	entry->serial = ++lobby->serial;
+	return 0;
+}
+
+int lobby_put(struct lobby *lobby, const struct lobby_record *record)
+{
+	if (lobby->in < 0)
+		return 0;
+	if (record->kind == END || record->length > LOBBY_DATA_MAX ||
+	    record->fd_count > LOBBY_FDS_MAX) {
+		errno = EINVAL;
+		return -1;
+	}
+	struct lobby_entry *entry = find_or_add(lobby, record->kind, record->number);
+	if (entry == NULL || put(lobby, entry, record) < 0)
+		return -1;
+	lobby->kept += entry->mark;
+	lobby->stale += !entry->mark;
+	entry->mark = false;
+	clean_when_due(lobby);
+	return 0;
+}
+
+void lobby_drop(struct lobby *lobby, uint32_t kind, uint64_t number)
+{
+	struct lobby_entry *entry = lobby->in >= 0 ? find(lobby, kind, number) : NULL;
+
+	if (entry == NULL || entry->mark || put(lobby, entry, NULL) < 0)
+		return;
+	entry->mark = true;
+	lobby->kept--;
+	lobby->stale += 2;
+	clean_when_due(lobby);
+}
+
+void lobby_close(struct lobby *lobby)
+{
+	if (lobby->in >= 0)
+		close(lobby->in);
+	if (lobby->out >= 0)
+		close(lobby->out);
+	forget(lobby, true);
+	lobby_none(lobby);
+}
+
+/* ---- taking it up ---- */
+
+/* The highest serial of each key. */
+static int note(struct lobby *lobby, const struct header *header)
+{
+	struct lobby_entry *entry = find_or_add(lobby, header->kind, header->number);
+
+	if (entry == NULL)
+		return -1;
+	if (header->serial > entry->serial) {
+		entry->serial = header->serial;
+		entry->mark = header->mark != 0;
+	}
+	if (header->serial > lobby->serial)
+		lobby->serial = header->serial;
+	return 0;
+}
+
+/*
+ * Goes around once without knowing how many there are: what is put at the end now
+ * has come to the beginning when all have been seen. One like it may be left of a
+ * reader that was killed.
+ */
+static int read_keys(struct lobby *lobby, unsigned *total)
+{
+	struct header end = {.magic = MAGIC, .version = VERSION, .kind = END};
+	struct head head;
+	int got;
+
+	if (getrandom(&end.number, sizeof(end.number), 0) != sizeof(end.number) ||
+	    queue_send(lobby->in, &end, NULL, 0, NULL, 0) < 0)
+		return -1;
+	for (*total = 0; (got = queue_peek(lobby->out, &head)) > 0;) {
+		if (head.header.kind == END) {
+			got = leave_out(lobby);
+		} else {
+			got = note(lobby, &head.header) == 0 ? move(lobby, &head) : -1;
+			++*total;
+		}
+		close_head(&head);
+		if (got < 0 || (head.header.kind == END && head.header.number == end.number))
+			break;
+	}
+	return got;
+}
+
+/* Gives the first one, if it counts and was not given before. */
+static int give(struct lobby *lobby, struct head *head)
+{
+	struct lobby_entry *entry = entry_of(lobby, &head->header);
+	struct lobby_record record = {
+		.kind = head->header.kind,
+		.number = head->header.number,
+		.data = head->data,
+		.length = head->length,
+		.fd_count = head->fd_count,
+	};
+
+	if (entry == NULL || entry->given)
+		return leave_out(lobby);
+	if (move(lobby, head) < 0)
+		return -1;
+	entry->given = true;
+	if (entry->mark)
+		return 0;
+	memcpy(record.fds, head->fds, sizeof(record.fds));
+	head->fd_count = 0;
+	lobby->kept++;
+	lobby->each(&record, lobby->arg);
+	return 0;
+}
+
+int lobby_take_up(struct lobby *lobby, int in, int out,
+                  void (*each)(const struct lobby_record *record, void *arg), void *arg)
+{
+	unsigned total;
+
+	lobby_none(lobby);
+	lobby->in = in;
+	lobby->out = out;
+	lobby->each = each;
+	lobby->arg = arg;
+	if (read_keys(lobby, &total) == 0 && turn(lobby, total, give) == 0 &&
+	    clean_marks(lobby) == 0)
+		return 0;
+	int cause = errno;
+	lobby_close(lobby);
+	errno = cause;
+	return -1;
+}
