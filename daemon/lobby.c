@@ -25,14 +25,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#define MAGIC      0x594c6d63u /* "cmLY", the first bytes */
-#define VERSION    1u
+#include "daemon/lobby_queue.h"
+
 #define END        UINT32_MAX /* no record's kind */
-#define QUEUE_MAX  (32 << 20) /* bytes, as the kernel counts them: about 30,000 records */
 #define STALE_MORE 64u        /* before the queue is turned */
 
 /* An entry for each key that has a record or a mark in the queue. */
@@ -43,29 +40,6 @@ struct lobby_entry {
 	uint64_t serial; /* of what counts */
 	bool mark;       /* there is no record any more */
 	bool given;      /* by lobby_take_up() */
-};
-
-struct header {
-	uint32_t magic;
-	uint32_t version;
-	uint32_t kind;
-	uint32_t mark;
-	uint64_t number;
-	uint64_t serial;
-};
-
-/* What is at the beginning of the queue. */
-struct head {
-	struct header header;
-	uint8_t data[LOBBY_DATA_MAX];
-	size_t length;
-	int fds[LOBBY_FDS_MAX];
-	unsigned fd_count;
-};
-
-union control_buffer {
-	struct cmsghdr align;
-	char bytes[CMSG_SPACE(LOBBY_FDS_MAX * sizeof(int))];
 };
 
 static struct lobby_list *bucket(struct lobby *lobby, uint32_t kind, uint64_t number)
@@ -100,111 +74,21 @@ static struct lobby_entry *find_or_add(struct lobby *lobby, uint32_t kind, uint6
 	return entry;
 }
 
-/* ---- the queue ---- */
-
-static int queue_send(int in, const struct header *header, const void *data, size_t length,
-                      const int *fds, unsigned count)
-{
-	struct iovec parts[2] = {
-		{.iov_base = (void *)(uintptr_t)header, .iov_len = sizeof(*header)},
-		{.iov_base = (void *)(uintptr_t)data, .iov_len = length},
-	};
-	struct msghdr record = {.msg_iov = parts, .msg_iovlen = length > 0 ? 2 : 1};
-	union control_buffer control = {0};
-
-	if (count > 0) {
-		record.msg_control = control.bytes;
-		record.msg_controllen = CMSG_SPACE(count * sizeof(int));
-		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&record);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(count * sizeof(int));
-		memcpy(CMSG_DATA(cmsg), fds, count * sizeof(int));
-	}
-	ssize_t sent;
-	do {
-		sent = sendmsg(in, &record, MSG_DONTWAIT | MSG_NOSIGNAL);
-	} while (sent < 0 && errno == EINTR);
-	return sent < 0 ? -1 : 0;
-}
-
-static void close_head(const struct head *head)
-{
-	for (unsigned i = 0; i < head->fd_count; i++)
-		close(head->fds[i]);
-}
-
-static void take_descriptors(struct msghdr *record, struct head *head)
-{
-	head->fd_count = 0;
-	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(record); cmsg != NULL;
-	     cmsg = CMSG_NXTHDR(record, cmsg)) {
-		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-			continue;
-		head->fd_count = (unsigned)((cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-		memcpy(head->fds, CMSG_DATA(cmsg), head->fd_count * sizeof(int));
-	}
-}
-
-/* Looks at the first one, with copies of its descriptors. 1, 0 when there is none, or -1 with errno. */
-static int queue_peek(int out, struct head *head)
-{
-	struct iovec parts[2] = {
-		{.iov_base = &head->header, .iov_len = sizeof(head->header)},
-		{.iov_base = head->data, .iov_len = sizeof(head->data)},
-	};
-	union control_buffer control;
-	struct msghdr record = {
-		.msg_iov = parts,
-		.msg_iovlen = 2,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
-	ssize_t got;
-
-	do {
-		got = recvmsg(out, &record, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	} while (got < 0 && errno == EINTR);
-	if (got < 0)
-		return errno == EAGAIN ? 0 : -1;
-	if (got == 0)
-		return 0;
-	take_descriptors(&record, head);
-	if ((size_t)got < sizeof(head->header) ||
-	    (record.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || head->header.magic != MAGIC ||
-	    head->header.version != VERSION) {
-		close_head(head);
-		errno = EBADMSG;
-		return -1;
-	}
-	head->length = (size_t)got - sizeof(head->header);
-	return 1;
-}
-
-/* Takes the first one out, and drops it. */
-static void queue_consume(int out)
-{
-	char byte;
-
-	while (recv(out, &byte, sizeof(byte), MSG_DONTWAIT) < 0 && errno == EINTR)
-		;
-}
-
 /* ---- turning it ---- */
 
 /* Puts the first one behind the others. */
-static int move(struct lobby *lobby, const struct head *head)
+static int move(struct lobby *lobby, const struct lobby_head *head)
 {
-	if (queue_send(lobby->in, &head->header, head->data, head->length, head->fds,
-	               head->fd_count) < 0)
+	if (lobby_queue_send(lobby->in, &head->header, head->data, head->length, head->fds,
+	                     head->fd_count) < 0)
 		return -1;
-	queue_consume(lobby->out);
+	lobby_queue_consume(lobby->out);
 	return 0;
 }
 
 static int leave_out(struct lobby *lobby)
 {
-	queue_consume(lobby->out);
+	lobby_queue_consume(lobby->out);
 	return 0;
 }
 
@@ -213,35 +97,35 @@ static int leave_out(struct lobby *lobby)
  * then, too, all that counts is still in the queue.
  */
 static int turn(struct lobby *lobby, unsigned count,
-                int (*each)(struct lobby *lobby, struct head *head))
+                int (*each)(struct lobby *lobby, struct lobby_head *head))
 {
-	struct head head;
+	struct lobby_head head;
 
 	for (unsigned i = 0; i < count; i++) {
-		int got = queue_peek(lobby->out, &head);
+		int got = lobby_queue_peek(lobby->out, &head);
 		if (got <= 0)
 			return got;
 		got = each(lobby, &head);
-		close_head(&head);
+		lobby_head_close(&head);
 		if (got < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static struct lobby_entry *entry_of(struct lobby *lobby, const struct header *header)
+static struct lobby_entry *entry_of(struct lobby *lobby, const struct lobby_header *header)
 {
 	struct lobby_entry *entry = find(lobby, header->kind, header->number);
 
 	return entry != NULL && entry->serial == header->serial ? entry : NULL;
 }
 
-static int leave_out_stale(struct lobby *lobby, struct head *head)
+static int leave_out_stale(struct lobby *lobby, struct lobby_head *head)
 {
 	return entry_of(lobby, &head->header) != NULL ? move(lobby, head) : leave_out(lobby);
 }
 
-static int leave_out_marks(struct lobby *lobby, struct head *head)
+static int leave_out_marks(struct lobby *lobby, struct lobby_head *head)
 {
 	return head->header.mark != 0 ? leave_out(lobby) : move(lobby, head);
 }
@@ -296,36 +180,28 @@ void lobby_none(struct lobby *lobby)
 
 int lobby_open(struct lobby *lobby)
 {
-	const int size = QUEUE_MAX;
 	int pair[2];
 
 	lobby_none(lobby);
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+	if (lobby_queue_open(pair) < 0)
 		return -1;
 	lobby->in = pair[0];
 	lobby->out = pair[1];
-	if (setsockopt(lobby->in, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) == 0)
-		return 0;
-	int cause = errno;
-	lobby_close(lobby);
-	errno = cause;
-	return -1;
+	return 0;
 }
 
 /* Sends RECORD, or a mark, as what now counts under ENTRY's key. */
 static int put(struct lobby *lobby, struct lobby_entry *entry, const struct lobby_record *record)
 {
-	const struct header header = {
-		.magic = MAGIC,
-		.version = VERSION,
+	const struct lobby_header header = {
 		.kind = entry->kind,
 		.mark = record == NULL,
 		.number = entry->number,
 		.serial = lobby->serial + 1,
 	};
-	int sent = record == NULL ? queue_send(lobby->in, &header, NULL, 0, NULL, 0)
-	                          : queue_send(lobby->in, &header, record->data, record->length,
-	                                       record->fds, record->fd_count);
+	int sent = record == NULL ? lobby_queue_send(lobby->in, &header, NULL, 0, NULL, 0)
+	                          : lobby_queue_send(lobby->in, &header, record->data,
+	                                             record->length, record->fds, record->fd_count);
 	if (sent < 0)
 		return -1;
 	entry->serial = ++lobby->serial;
@@ -373,10 +249,17 @@ void lobby_close(struct lobby *lobby)
 	lobby_none(lobby);
 }
 
+void lobby_empty(struct lobby *lobby)
+{
+	if (lobby->out >= 0)
+		lobby_queue_empty(lobby->out);
+	lobby_close(lobby);
+}
+
 /* ---- taking it up ---- */
 
 /* The highest serial of each key. */
-static int note(struct lobby *lobby, const struct header *header)
+static int note(struct lobby *lobby, const struct lobby_header *header)
 {
 	struct lobby_entry *entry = find_or_add(lobby, header->kind, header->number);
 
@@ -398,21 +281,21 @@ static int note(struct lobby *lobby, const struct header *header)
  */
 static int read_keys(struct lobby *lobby, unsigned *total)
 {
-	struct header end = {.magic = MAGIC, .version = VERSION, .kind = END};
-	struct head head;
+	struct lobby_header end = {.kind = END};
+	struct lobby_head head;
 	int got;
 
 	if (getrandom(&end.number, sizeof(end.number), 0) != sizeof(end.number) ||
-	    queue_send(lobby->in, &end, NULL, 0, NULL, 0) < 0)
+	    lobby_queue_send(lobby->in, &end, NULL, 0, NULL, 0) < 0)
 		return -1;
-	for (*total = 0; (got = queue_peek(lobby->out, &head)) > 0;) {
+	for (*total = 0; (got = lobby_queue_peek(lobby->out, &head)) > 0;) {
 		if (head.header.kind == END) {
 			got = leave_out(lobby);
 		} else {
 			got = note(lobby, &head.header) == 0 ? move(lobby, &head) : -1;
 			++*total;
 		}
-		close_head(&head);
+		lobby_head_close(&head);
 		if (got < 0 || (head.header.kind == END && head.header.number == end.number))
 			break;
 	}
@@ -420,7 +303,7 @@ static int read_keys(struct lobby *lobby, unsigned *total)
 }
 
 /* Gives the first one, if it counts and was not given before. */
-static int give(struct lobby *lobby, struct head *head)
+static int give(struct lobby *lobby, struct lobby_head *head)
 {
 	struct lobby_entry *entry = entry_of(lobby, &head->header);
 	struct lobby_record record = {
@@ -459,7 +342,7 @@ int lobby_take_up(struct lobby *lobby, int in, int out,
 	    clean_marks(lobby) == 0)
 		return 0;
 	int cause = errno;
-	lobby_close(lobby);
+	lobby_empty(lobby);
 	errno = cause;
 	return -1;
 }

@@ -58,8 +58,8 @@ int lobby_open(struct lobby *lobby);
 /*
  * Takes up one that another supervisor has left: reads what is in it, all of which
  * stays in it, and calls EACH for every record. EACH owns the record's descriptors.
- * IN and OUT are taken over. 0, or -1 with errno and no lobby: EBADMSG when there is
- * something else in it.
+ * IN and OUT are taken over. 0, or -1 with errno, and the lobby is emptied and closed:
+ * EBADMSG when there is something else in it.
  */
 int lobby_take_up(struct lobby *lobby, int in, int out,
                   void (*each)(const struct lobby_record *record, void *arg), void *arg);
@@ -73,6 +73,9 @@ int lobby_put(struct lobby *lobby, const struct lobby_record *record);
 
 /* Takes the record away. Nothing happens when there is none. */
 void lobby_drop(struct lobby *lobby, uint32_t kind, uint64_t number);
+
+/* Closes everything that is in it, and it. */
+void lobby_empty(struct lobby *lobby);
 
 /* Closes it here; what is in it stays as long as systemd keeps it. */
 void lobby_close(struct lobby *lobby);

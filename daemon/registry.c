@@ -270,9 +270,10 @@ static int each_descriptor(const struct registry *registry, int (*each)(int fd))
 	}
 	for (uint32_t i = 0; i < registry->worker_count; i++) {
 		const struct registry_worker *worker = &registry->workers[i];
-		const int32_t fds[] = {worker->child.channel, worker->master_end, worker->ring,
+		const int32_t fds[] = {worker->child.channel,  worker->child.pidfd,
+		                       worker->master_end,     worker->ring,
 		                       worker->bell_to_master, worker->bell_to_worker};
-		if (each_of(fds, 5, each) < 0)
+		if (each_of(fds, 6, each) < 0)
 			return -1;
 	}
 	return 0;
@@ -288,6 +289,17 @@ static int release(int fd)
 int registry_release(const struct registry *registry)
 {
 	return each_descriptor(registry, release);
+}
+
+static int close_one(int fd)
+{
+	close(fd);
+	return 0;
+}
+
+void registry_close(const struct registry *registry)
+{
+	each_descriptor(registry, close_one);
 }
 
 static int hold(int fd)

@@ -39,6 +39,7 @@ enum registry_kind {
 	REGISTRY_GUARD,   /* as `listen` of the configuration */
 	REGISTRY_LANE_V4, /* enum lane */
 	REGISTRY_LANE_V6, /* the same */
+	REGISTRY_LOBBY,   /* 0: where records go in, 1: where they come out (lobby.h) */
 	REGISTRY_KINDS
 };
 
@@ -62,7 +63,7 @@ struct registry_child {
 	int32_t pid;     /* 0: it has ended */
 	int32_t channel; /* -1: closed */
 	uint32_t phase;  /* enum phase */
-	uint32_t reserved;
+	int32_t pidfd;   /* of one that is no child of ours; -1: it is */
 };
 
 #define REGISTRY_WORKER_TAKEN      1u
@@ -134,6 +135,9 @@ int registry_read(int fd, struct registry *registry, char error[REGISTRY_ERROR_M
 
 /* Lets every descriptor named in REGISTRY live through an exec. 0, or -1 with errno. */
 int registry_release(const struct registry *registry);
+
+/* Closes every descriptor named in REGISTRY. */
+void registry_close(const struct registry *registry);
 
 /* After an exec that failed, and a failed registry_release(): they close on exec again. */
 void registry_hold(const struct registry *registry);

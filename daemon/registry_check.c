@@ -17,6 +17,7 @@ static const uint32_t kinds[REGISTRY_KINDS] = {
 	[REGISTRY_ROUTE] = 1,       [REGISTRY_CONTROL] = 1,
 	[REGISTRY_ICMP] = 2,        [REGISTRY_GUARD] = MESSAGE_LISTEN_MAX,
 	[REGISTRY_LANE_V4] = LANES, [REGISTRY_LANE_V6] = LANES,
+	[REGISTRY_LOBBY] = 2,
 };
 
 /* Lower numbers are the standard ones, or occupied for children (spawn.h). */
@@ -28,6 +29,8 @@ static bool fd_possible(int32_t fd)
 static bool child_possible(const struct registry_child *child)
 {
 	if (child->pid < 0 || (child->phase & ~(uint32_t)PHASES) != 0)
+		return false;
+	if (child->pidfd != -1 && (child->pid == 0 || !fd_possible(child->pidfd)))
 		return false;
 	return child->channel == -1 || (child->pid > 0 && fd_possible(child->channel));
 }

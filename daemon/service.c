@@ -5,11 +5,14 @@
 #include "daemon/service.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "daemon/spawn.h"
 
 #ifdef HAVE_LIBSYSTEMD
 #include <systemd/sd-daemon.h>
@@ -56,6 +59,11 @@ int service_keep(const char *name, int fd)
 	return -1;
 }
 
+void service_release(const char *name)
+{
+	sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+}
+
 /* The descriptors begin at SD_LISTEN_FDS_START, in the order of their names. */
 static void look(void)
 {
@@ -70,6 +78,15 @@ static void forget_name(int i)
 	names[i] = NULL;
 }
 
+/* To where it is in nobody's way: the low numbers are for children (spawn.h). */
+static int move_up(int fd)
+{
+	int moved = fcntl(fd, F_DUPFD_CLOEXEC, SPAWN_FD_FIRST + SPAWN_FDS_MAX);
+
+	close(fd);
+	return moved;
+}
+
 int service_kept(const char *name)
 {
 	if (count < 0)
@@ -78,7 +95,7 @@ int service_kept(const char *name)
 		if (names[i] == NULL || strcmp(names[i], name) != 0)
 			continue;
 		forget_name(i);
-		return SD_LISTEN_FDS_START + i;
+		return move_up(SD_LISTEN_FDS_START + i);
 	}
 	return -1;
 }
@@ -124,6 +141,11 @@ int service_keep(const char *name, int fd)
 	(void)fd;
 	errno = ENOTSUP;
 	return -1;
+}
+
+void service_release(const char *name)
+{
+	(void)name;
 }
 
 int service_kept(const char *name)

@@ -31,6 +31,9 @@ void service_status(const char *format, ...) __attribute__((format(printf, 1, 2)
  */
 int service_keep(const char *name, int fd);
 
+/* What is kept under NAME is to be forgotten. */
+void service_release(const char *name);
+
 /*
  * The descriptor that an earlier supervisor had kept under NAME, close-on-exec, or
  * -1 when there is none. It is given once, and now the caller's.

@@ -58,7 +58,7 @@ int spawn_reserve(bool quiet_children)
 /* In the child: signals as a fresh process has them. */
 static void reset_signals(const sigset_t *none)
 {
-	static const int changed[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGCHLD, SIGUSR2};
+	static const int changed[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGCHLD, SIGUSR1, SIGUSR2};
 
 	for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++)
 		signal(changed[i], SIG_DFL);

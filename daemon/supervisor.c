@@ -15,7 +15,9 @@
  * It then only reacts: to messages, all of which are checked against the table
  * of message.c; to the end of a child (SIGCHLD); to SIGHUP, which makes it read
  * its configuration again (supervisor_reload.c); to SIGTERM and SIGINT, which
- * end everything in order (supervisor_end.c). It never waits for anybody.
+ * end everything in order (supervisor_end.c); to SIGUSR1, at which it leaves
+ * everything as it is to the next supervisor (supervisor_lobby.c). It never waits
+ * for anybody.
  *
  * Whatever must outlive the master has its descriptor here, in `kept` and in the
  * workers' records.
@@ -82,6 +84,17 @@ void supervisor_announce(struct supervisor *s)
 	service_ready();
 }
 
+void supervisor_report(struct supervisor *s)
+{
+	uint32_t sessions = s->workers.alive - s->workers.idle;
+
+	if (!s->announced || s->reported == sessions + 1)
+		return;
+	s->reported = sessions + 1;
+	service_status("%u %s, %u workers ready", sessions, sessions == 1 ? "session" : "sessions",
+	               s->workers.idle);
+}
+
 static void on_signal(evutil_socket_t number, short what, void *arg)
 {
 	struct supervisor *s = arg;
@@ -99,6 +112,10 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 		upgrade_on_signal(s);
 		return;
 	}
+	if (number == SIGUSR1) {
+		lobby_leave(s);
+		return;
+	}
 	if (s->stage == END_NOT)
 		log_info("ending: %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
 	end_begin(s, 0);
@@ -107,7 +124,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 /* From now on; those that came before, while they were blocked, come now. */
 static int listen_to_signals(struct supervisor *s)
 {
-	static const int numbers[] = {SIGCHLD, SIGHUP, SIGUSR2, SIGTERM, SIGINT};
+	static const int numbers[] = {SIGCHLD, SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT};
 	sigset_t none;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -123,8 +140,8 @@ static int listen_to_signals(struct supervisor *s)
 	return 0;
 }
 
-/* What every start begins with. */
-static int begin(struct supervisor *s)
+/* Before anything is opened that is to stay. */
+static int reserve(const struct supervisor *s)
 {
 	if (geteuid() != 0) {
 		log_error("must be started as root");
@@ -132,6 +149,12 @@ static int begin(struct supervisor *s)
 	}
 	if (spawn_reserve(!CHILDREN_MAY_SPEAK && s->config->log_level < LOG_LEVEL_DEBUG) < 0)
 		return supervisor_fail("/dev/null");
+	return 0;
+}
+
+/* What every start begins with. */
+static int begin(struct supervisor *s)
+{
 	s->base = event_base_new();
 	if (s->base == NULL) {
 		log_error("no event loop");
@@ -146,9 +169,20 @@ static int begin(struct supervisor *s)
 	return 0;
 }
 
-static int start(struct supervisor *s)
+static int open_or_adopt(struct supervisor *s, struct registry *left)
 {
-	if (begin(s) < 0 || supervisor_open(s) < 0 || listen_to_signals(s) < 0 ||
+	if (left != NULL)
+		return resume_adopt(s, left);
+	if (supervisor_open(s) < 0)
+		return -1;
+	lobby_begin(s);
+	return 0;
+}
+
+/* LEFT: by a supervisor before us, or NULL. */
+static int start(struct supervisor *s, struct registry *left)
+{
+	if (begin(s) < 0 || open_or_adopt(s, left) < 0 || listen_to_signals(s) < 0 ||
 	    opener_start(s) < 0)
 		return -1;
 	workers_upkeep(s);
@@ -156,6 +190,21 @@ static int start(struct supervisor *s)
 		return 0;
 	end_begin(s, 1); /* the others are there already */
 	return 0;
+}
+
+/* Starts anew, or goes on with what an earlier supervisor has left. */
+static int start_or_resume(struct supervisor *s)
+{
+	struct registry left;
+
+	resume_fetch(s); /* it has the numbers that are reserved next */
+	if (reserve(s) < 0)
+		return -1;
+	if (resume_look(s, &left) == 0)
+		return start(s, NULL);
+	int result = start(s, &left);
+	registry_free(&left);
+	return result;
 }
 
 /*
@@ -171,8 +220,10 @@ static int go_on(struct supervisor *s, const struct registry *registry)
 		log_error("%s", error);
 		return -1;
 	}
-	if (begin(s) < 0 || supervisor_adopt(s, registry) < 0 || listen_to_signals(s) < 0)
+	if (reserve(s) < 0 || begin(s) < 0 || supervisor_adopt(s, registry) < 0 ||
+	    listen_to_signals(s) < 0)
 		return -1;
+	lobby_go_on(s);
 	opener_replace(s);
 	workers_upkeep(s);
 	master_replace(s, "calmd was upgraded");
@@ -188,6 +239,20 @@ static void mark_closed(struct supervisor *s)
 		s->kept.guards[i] = -1;
 	s->program_calmd = s->program_worker = s->program_opener = -1;
 	s->master.channel.fd = s->opener.channel.fd = -1;
+	s->master.pidfd = s->opener.pidfd = -1;
+	s->kept.lobby[0] = s->kept.lobby[1] = -1;
+	lobby_none(&s->lobby);
+}
+
+/* Nothing is left, or all of it to a next supervisor. */
+static void clean_up(struct supervisor *s, int status)
+{
+	if (s->lobby.in >= 0 && s->stage != END_DONE)
+		_exit(status);
+	calls_close(s);
+	workers_close(s);
+	supervisor_close(s);
+	lobby_end(s);
 }
 
 int supervisor_run(const struct supervisor_start *how)
@@ -203,14 +268,13 @@ int supervisor_run(const struct supervisor_start *how)
 	s->arguments = how->arguments;
 	mark_closed(s);
 	int status = 1;
-	if ((how->registry != NULL ? go_on(s, how->registry) : start(s)) == 0) {
+	if ((how->registry != NULL ? go_on(s, how->registry) : start_or_resume(s)) == 0) {
 		event_base_loop(s->base, EVLOOP_NO_EXIT_ON_EMPTY);
 		status = s->status;
-		log_info("ended");
+		if (s->stage == END_DONE)
+			log_info("ended");
 	}
-	calls_close(s);
-	workers_close(s);
-	supervisor_close(s);
+	clean_up(s, status);
 	if (s->base != NULL)
 		event_base_free(s->base);
 	free(s);

@@ -4,15 +4,18 @@
  * again. What it sent and what they said meanwhile waits in their channels; who of
  * them has ended meanwhile is found by reaping (children_reap()).
  *
- * Nothing is believed: each process must be a child of ours, each descriptor open
- * (registry_claim()) and each in one place only.
+ * Nothing is believed: each process must be a child of ours, or have a pidfd (one
+ * that was left by a supervisor that died: supervisor_resume.c), each descriptor be
+ * open (registry_claim()) and in one place only.
  */
 #include <errno.h>
+#include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "daemon/log.h"
 #include "daemon/supervisor_state.h"
@@ -29,8 +32,9 @@ int child_adopt(struct child *child, struct supervisor *s, const struct registry
 {
 	child->supervisor = s;
 	child->pid = from->pid;
+	child->pidfd = from->pidfd;
 	child->channel.fd = -1;
-	if (from->pid != 0 && !is_our_child(from->pid)) {
+	if (from->pid != 0 && from->pidfd < 0 && !is_our_child(from->pid)) {
 		log_error("%s %d is not a child of this process", role_name(role), from->pid);
 		return -1;
 	}
@@ -40,6 +44,33 @@ int child_adopt(struct child *child, struct supervisor *s, const struct registry
 		return supervisor_fail("channel of a process that goes on");
 	child->channel.phase = from->phase;
 	return 0;
+}
+
+/* A worker that is not our child has ended: nobody can say how. */
+static void on_ended(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *worker = arg;
+	struct supervisor *s = worker->child.supervisor;
+
+	(void)fd;
+	(void)what;
+	event_del(&worker->ended);
+	close(worker->child.pidfd);
+	worker->child.pidfd = -1;
+	channel_receive(&s->master.channel); /* what it said before counts, as for our children */
+	worker_ended(s, worker, 0);
+	end_step(s);
+}
+
+static int watch(struct supervisor *s, struct worker *worker)
+{
+	if (worker->child.pidfd < 0)
+		return 0;
+	if (event_assign(&worker->ended, s->base, worker->child.pidfd, EV_READ, on_ended, worker) ==
+	            0 &&
+	    event_add(&worker->ended, NULL) == 0)
+		return 0;
+	return supervisor_fail("a worker cannot be watched");
 }
 
 int worker_adopt(struct supervisor *s, const struct registry_worker *from)
@@ -53,7 +84,8 @@ int worker_adopt(struct supervisor *s, const struct registry_worker *from)
 		free(worker);
 		return -1;
 	}
-	if (child_adopt(&worker->child, s, &from->child, ROLE_WORKER, &worker_handler) < 0) {
+	if (child_adopt(&worker->child, s, &from->child, ROLE_WORKER, &worker_handler) < 0 ||
+	    watch(s, worker) < 0) {
 		free(worker);
 		return -1;
 	}

@@ -110,11 +110,13 @@ static int prepare_call(struct supervisor *s, struct message_call_port *call)
 		return errno;
 	*slot = (struct call_guard){.port = *call, .guard = guard, .lanes = {-1, -1}};
 	int error = heard(s, &call->local) ? 0 : open_lanes(slot);
-	if (error != 0)
+	if (error != 0) {
 		free_slot(slot);
-	else
-		give_lanes(s, slot);
-	return error;
+		return error;
+	}
+	lobby_note_call(s, slot);
+	give_lanes(s, slot);
+	return 0;
 }
 
 void root_call_port(struct supervisor *s, const struct message_call_port *request)
@@ -133,6 +135,7 @@ void root_call_end(struct supervisor *s, const struct message_call_port *request
 
 	if (slot == NULL)
 		return; /* it needed no guard of its own */
+	lobby_forget_call(s, slot);
 	free_slot(slot);
 }
 

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ int child_start(struct child *child, struct supervisor *s, const struct spawn *h
 {
 	child->supervisor = s;
 	child->channel.fd = -1;
+	child->pidfd = -1;
 	child->pid = spawn(how);
 	if (child->pid < 0) {
 		child->pid = 0;
@@ -84,7 +86,9 @@ void child_terminate(struct child *child)
 
 void child_kill(struct child *child)
 {
-	if (child->pid != 0)
+	if (child->pid != 0 && child->pidfd >= 0)
+		pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
+	else if (child->pid != 0)
 		kill(child->pid, SIGKILL); /* it is a zombie at worst: only we reap it */
 }
 

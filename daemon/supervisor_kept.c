@@ -47,6 +47,8 @@ static int *place(struct kept *kept, uint32_t kind, uint32_t index, bool add)
 	case REGISTRY_LANE_V6:
 		lanes = lanes_of(kept, kind == REGISTRY_LANE_V4 ? IP_V4 : IP_V6, add);
 		return lanes != NULL && index < LANES ? &lanes[index] : NULL;
+	case REGISTRY_LOBBY:
+		return index < 2 ? &kept->lobby[index] : NULL;
 	default:
 		return NULL;
 	}

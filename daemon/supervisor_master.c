@@ -133,6 +133,7 @@ int master_start(struct supervisor *s)
 		errno = cause;
 		return supervisor_fail("start of the master");
 	}
+	lobby_note_master(s);
 	send_everything(s);
 	return 0;
 }

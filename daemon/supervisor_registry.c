@@ -15,6 +15,7 @@ static struct registry_child describe_child(const struct child *child)
 		.pid = child->pid,
 		.channel = child->channel.fd,
 		.phase = child->channel.phase,
+		.pidfd = child->pidfd,
 	};
 }
 
@@ -26,22 +27,24 @@ static void add_descriptor(void *arg, uint32_t kind, uint32_t index, int fd)
 		(struct registry_descriptor){.kind = kind, .index = index, .fd = fd};
 }
 
+struct registry_call describe_call(const struct call_guard *call)
+{
+	return (struct registry_call){
+		.port = call->port,
+		.guard = call->guard,
+		.lanes = {call->lanes[LANE_SYN], call->lanes[LANE_DATA]},
+	};
+}
+
 static void add_calls(const struct supervisor *s, struct registry *registry)
 {
 	for (unsigned i = 0; i < CALL_GUARDS_MAX; i++) {
-		const struct call_guard *call = &s->calls[i];
-
-		if (call->port.call == 0)
-			continue;
-		registry->calls[registry->call_count++] = (struct registry_call){
-			.port = call->port,
-			.guard = call->guard,
-			.lanes = {call->lanes[LANE_SYN], call->lanes[LANE_DATA]},
-		};
+		if (s->calls[i].port.call != 0)
+			registry->calls[registry->call_count++] = describe_call(&s->calls[i]);
 	}
 }
 
-static void add_worker(struct registry *registry, const struct worker *worker)
+struct registry_worker describe_worker(const struct worker *worker)
 {
 	uint32_t flags = 0;
 
@@ -51,7 +54,7 @@ static void add_worker(struct registry *registry, const struct worker *worker)
 		flags |= REGISTRY_WORKER_TERMINATED;
 	if (worker->released)
 		flags |= REGISTRY_WORKER_RELEASED;
-	registry->workers[registry->worker_count++] = (struct registry_worker){
+	return (struct registry_worker){
 		.number = worker->number,
 		.child = describe_child(&worker->child),
 		.master_end = worker->master_end,
@@ -79,7 +82,7 @@ static int add_workers(const struct supervisor *s, struct registry *registry)
 		return -1;
 	for (unsigned i = 0; i < WORKER_BUCKETS; i++)
 		LIST_FOREACH (worker, &s->workers.by_number[i], by_number)
-			add_worker(registry, worker);
+			registry->workers[registry->worker_count++] = describe_worker(worker);
 	return 0;
 }
 
@@ -99,7 +102,7 @@ static char *configuration_text(const struct config *config)
 	return NULL;
 }
 
-static void fill_facts(const struct supervisor *s, struct registry_facts *facts)
+void describe_facts(const struct supervisor *s, struct registry_facts *facts)
 {
 	struct stat status;
 
@@ -125,7 +128,7 @@ static void fill_facts(const struct supervisor *s, struct registry_facts *facts)
 int supervisor_describe(struct supervisor *s, struct registry *registry)
 {
 	*registry = (struct registry){.formats = version_formats()};
-	fill_facts(s, &registry->facts);
+	describe_facts(s, &registry->facts);
 	registry->descriptors = calloc(REGISTRY_DESCRIPTORS_MAX, sizeof(*registry->descriptors));
 	registry->calls = calloc(CALL_GUARDS_MAX, sizeof(*registry->calls));
 	registry->program = strdup(s->program);

@@ -16,6 +16,7 @@
 #include "daemon/channel.h"
 #include "daemon/config.h"
 #include "daemon/control_socket.h"
+#include "daemon/lobby.h"
 #include "daemon/master.h"
 #include "daemon/raw_socket.h"
 #include "daemon/registry.h"
@@ -26,6 +27,7 @@ struct supervisor;
 struct child {
 	struct supervisor *supervisor;
 	pid_t pid;
+	int pidfd; /* of one that a supervisor before us has started; -1: it is our child */
 	struct channel channel;
 };
 
@@ -44,7 +46,8 @@ struct worker {
 	bool taken;         /* has, or had, a connection */
 	bool terminated;    /* told to end */
 	bool released;      /* the master needs its ring no more */
-	bool former;        /* an earlier version of calmd started it: no new connection for it */
+	bool former;        /* an earlier supervisor started it: no new connection for it */
+	struct event ended; /* pidfd is readable */
 	unsigned log_lines; /* that it may write in this second */
 };
 
@@ -78,6 +81,7 @@ struct kept {
 	} families[2];
 	unsigned family_count;
 	struct control_socket control;
+	int lobby[2]; /* its ends, in and out; -1: there is none */
 };
 
 /* What a call has been given (supervisor_calls.c). */
@@ -137,11 +141,12 @@ struct supervisor {
 	char program[PATH_MAX]; /* where calmd's executable is found, now and at an upgrade */
 	struct message_master_config master_config;
 	struct event_base *base;
-	struct event signals[5];
+	struct event signals[6];
 	struct rlimit files; /* RLIMIT_NOFILE as found, for workers and sessions */
 	uint32_t worker_uid, worker_gid;
 	int program_calmd, program_worker, program_opener;
 	struct kept kept;
+	struct lobby lobby;
 	struct child master;
 	unsigned told; /* buckets of workers that the master has been told */
 	struct succession succession;
@@ -151,7 +156,8 @@ struct supervisor {
 	struct event opener_restart;
 	struct workers workers;
 	struct call_guard calls[CALL_GUARDS_MAX];
-	bool announced; /* "ready" was logged */
+	bool announced;    /* "ready" was logged */
+	uint32_t reported; /* sessions, as the service manager knows them, and 1; 0: not told yet */
 	enum end_stage stage;
 	bool hurry;
 	struct event deadline;
@@ -168,6 +174,9 @@ struct timeval supervisor_backoff(unsigned failures);
 
 /* Says once that everything is ready, when it is. */
 void supervisor_announce(struct supervisor *s);
+
+/* Tells the service manager how many sessions there are, when that has changed. */
+void supervisor_report(struct supervisor *s);
 
 /* supervisor_open.c */
 
@@ -199,6 +208,10 @@ bool kept_complete(struct kept *kept, const struct config *config);
 
 /* supervisor_registry.c */
 
+void describe_facts(const struct supervisor *s, struct registry_facts *facts);
+struct registry_worker describe_worker(const struct worker *worker);
+struct registry_call describe_call(const struct call_guard *call);
+
 /* Collects all that another supervisor must know, for registry_free(). 0, or -1 with errno. */
 int supervisor_describe(struct supervisor *s, struct registry *registry);
 
@@ -210,12 +223,47 @@ void adopt_facts(struct supervisor *s, const struct registry_facts *facts);
 /* Goes on with what REGISTRY names, all of which has been claimed. */
 int supervisor_adopt(struct supervisor *s, const struct registry *registry);
 
-/* Goes on with one process, which must be a child of ours, and with its channel. */
+/* Goes on with one process, which must be a child of ours or have a pidfd, and with its channel. */
 int child_adopt(struct child *child, struct supervisor *s, const struct registry_child *from,
                 enum role role, const struct channel_handler *handler);
 
 /* Goes on with one worker, which gets no connection any more if it has none. */
 int worker_adopt(struct supervisor *s, const struct registry_worker *from);
+
+/* supervisor_lobby.c */
+
+/* A lobby, if there is a service manager to keep it, and everything that is open by now into it. */
+void lobby_begin(struct supervisor *s);
+
+/* Goes on with the lobby in `kept`, if there is one, after an upgrade. */
+void lobby_go_on(struct supervisor *s);
+
+/* What there is about each of these now is in the lobby. */
+void lobby_note_facts(struct supervisor *s);
+void lobby_note_master(struct supervisor *s);
+void lobby_note_worker(struct supervisor *s, const struct worker *worker);
+void lobby_note_call(struct supervisor *s, const struct call_guard *call);
+
+/* It is there no more. */
+void lobby_forget_worker(struct supervisor *s, const struct worker *worker);
+void lobby_forget_call(struct supervisor *s, const struct call_guard *call);
+
+/* Everything has ended in order: the service manager forgets the lobby. */
+void lobby_end(struct supervisor *s);
+
+/* SIGUSR1: leaves everything in place for a supervisor that is started next. */
+void lobby_leave(struct supervisor *s);
+
+/* supervisor_resume.c */
+
+/* Fetches what the service manager has kept, before anything else is opened. */
+void resume_fetch(struct supervisor *s);
+
+/* What an earlier supervisor has left: 1, and *REGISTRY for registry_free(), or 0 for nothing. */
+int resume_look(struct supervisor *s, struct registry *registry);
+
+/* Goes on with it; begin() has been called. -1 when a line was logged. */
+int resume_adopt(struct supervisor *s, struct registry *registry);
 
 /* supervisor_children.c */
 
@@ -262,6 +310,9 @@ void succession_init(struct supervisor *s);
 
 /* Goes on with a master that serves, before which there were TAKEOVERS others. */
 void succession_adopt(struct supervisor *s, uint32_t takeovers);
+
+/* The last one, before which there were TAKEOVERS others, has died with its supervisor. */
+void succession_resume(struct supervisor *s, uint32_t takeovers);
 
 /* True when a master serves, has been told everything, and is to go on. */
 bool succession_is_settled(const struct supervisor *s);

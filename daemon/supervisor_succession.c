@@ -109,6 +109,12 @@ void succession_adopt(struct supervisor *s, uint32_t takeovers)
 	s->told = WORKER_BUCKETS;
 }
 
+void succession_resume(struct supervisor *s, uint32_t takeovers)
+{
+	s->succession.takeovers = takeovers + 1;
+	s->succession.ended_us = clock_now_us();
+}
+
 bool succession_is_settled(const struct supervisor *s)
 {
 	return s->succession.serving && !s->succession.replacing && s->told == WORKER_BUCKETS &&

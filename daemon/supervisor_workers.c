@@ -188,7 +188,7 @@ static int start_worker(struct supervisor *s)
 
 	if (worker == NULL)
 		return -1;
-	worker->child.channel.fd = -1;
+	worker->child.channel.fd = worker->child.pidfd = -1;
 	if (open_ends(s, &ends) < 0 || start_process(s, worker, &ends) < 0) {
 		int cause = errno;
 		close_ends(&ends);
@@ -204,6 +204,7 @@ static int start_worker(struct supervisor *s)
 	worker->bell_to_master = ends.bell[0];
 	worker->bell_to_worker = ends.bell[1];
 	workers_insert(s, worker);
+	lobby_note_worker(s, worker); /* before it can get a connection */
 	introduce(s, worker, ends.opener[0]);
 	close(ends.supervisor[1]);
 	close(ends.master[1]);
@@ -277,6 +278,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 		workers->target--;
 	workers->demand = false;
 	workers_each(s, begin_second);
+	supervisor_report(s);
 }
 
 void workers_init(struct supervisor *s)
@@ -289,9 +291,10 @@ void workers_init(struct supervisor *s)
 	evtimer_add(&s->workers.second, &second);
 }
 
-static void worker_free(struct worker *worker)
+static void worker_free(struct supervisor *s, struct worker *worker)
 {
 	LIST_REMOVE(worker, by_number);
+	lobby_forget_worker(s, worker);
 	close(worker->master_end);
 	close(worker->ring);
 	close(worker->bell_to_master);
@@ -307,6 +310,8 @@ void worker_taken(struct supervisor *s, struct worker *worker)
 		return;
 	workers->idle -= is_idle(worker);
 	worker->taken = true;
+	if (worker->former) /* a connection that there was before */
+		return;
 	workers->demand = true;
 	workers->failures = 0;
 	if (workers->idle <= workers->target / 4) {
@@ -319,9 +324,8 @@ void worker_taken(struct supervisor *s, struct worker *worker)
 
 void worker_release(struct supervisor *s, struct worker *worker)
 {
-	(void)s;
 	if (worker->child.pid == 0)
-		worker_free(worker);
+		worker_free(s, worker);
 	else
 		worker->released = true;
 }
@@ -333,8 +337,8 @@ void worker_ended(struct supervisor *s, struct worker *worker, int status)
 	pid_t pid = worker->child.pid;
 	char text[STATUS_TEXT_MAX];
 	/* while masters change nobody can tell whether it was taken */
-	bool failed = !worker->taken && !worker->terminated && s->stage == END_NOT &&
-	              s->succession.serving;
+	bool failed = !worker->taken && !worker->terminated && !worker->former &&
+	              s->stage == END_NOT && s->succession.serving;
 
 	LIST_REMOVE(worker, by_pid);
 	workers->idle -= is_idle(worker);
@@ -349,7 +353,7 @@ void worker_ended(struct supervisor *s, struct worker *worker, int status)
 		log_error("worker %d %s%s", (int)pid, status_text(status, text),
 		          failed ? " before it had a connection" : "");
 	if (worker->released)
-		worker_free(worker);
+		worker_free(s, worker);
 	if (failed)
 		try_again_later(s);
 	else
@@ -373,9 +377,12 @@ void workers_each(struct supervisor *s, void (*each)(struct supervisor *s, struc
 
 static void forget(struct supervisor *s, struct worker *worker)
 {
-	(void)s;
 	channel_close(&worker->child.channel);
-	worker_free(worker);
+	if (worker->child.pidfd >= 0) {
+		event_del(&worker->ended);
+		close(worker->child.pidfd);
+	}
+	worker_free(s, worker);
 }
 
 void workers_close(struct supervisor *s)

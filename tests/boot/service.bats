@@ -58,17 +58,134 @@ unit_is_gone() {
 	END
 }
 
-@test "systemctl stop ends sessions in order, and leaves no process" {
+# processes_are_in_order N: one master, one opener, no more idle workers than there should be, N busy ones.
+processes_are_in_order() {
+	assert_equal masters "$(machine_processes '^calmd: master' | wc -l)" 1
+	assert_equal openers "$(machine_processes '^calmd-opener' | wc -l)" 1
+	assert_equal "busy workers" "$(machine_processes '^calmd-worker: connection' | wc -l)" "$1"
+	assert_equal "idle workers" "$(machine_processes '^calmd-worker: idle' | wc -l)" 8
+}
+
+# three_sessions <SCRIPT: for run_peer; three clients have logged in before it, and log out after it.
+# machine() runs a command in the machine, all_go_on() has each session say what it was told before.
+three_sessions() {
+	{
+		cat <<-'END'
+			import subprocess
+			from telnet import *
+			def machine(*command):
+			    enter = ["nsenter", "-t", sys.argv[1], "-m", "-u", "-i", "-n", "-p", "-C", "--"]
+			    return subprocess.run(enter + list(command), check=True, text=True,
+			                          stdout=subprocess.PIPE).stdout.strip()
+			def wait_until_active():
+			    deadline = time.monotonic() + 30
+			    while machine("systemctl", "show", "calmd", "-P", "ActiveState") != "active":
+			        assert time.monotonic() < deadline
+			        time.sleep(0.1)
+			def log_in(address):
+			    client = Telnet(address, PORT, timeout=30)
+			    client.read_until(rb"login: $")
+			    client.type("guest\r")
+			    client.read_until(rb"Password: $")
+			    client.type("guest\r")
+			    client.read_until(rb"guest@\S+:~\$ $")
+			    client.type("PS1='# '\r")
+			    client.read_until(rb"\r\n# $")
+			    return client
+			def all_go_on():
+			    for i, client in enumerate(clients):
+			        assert client.run(f"echo $x {time.monotonic()}").startswith(f"kept{i} ")
+			clients = [log_in(address) for address in (SERVER4, SERVER6, SERVER4)]
+			for i, client in enumerate(clients):
+			    client.run(f"x=kept{i}")
+		END
+		cat
+		cat <<-'END'
+			for client in clients:
+			    client.type("exit\r")
+			    client.read_all()
+			    assert not client.reset
+		END
+	} | run_peer "$(machine_leader)"
+}
+
+@test "systemctl restart: the sessions of three clients go on" {
+	in_machine systemctl start calmd
+	three_sessions <<-'END'
+		for round in range(3):
+		    before = machine("systemctl", "show", "calmd", "-P", "MainPID")
+		    machine("systemctl", "restart", "calmd")
+		    assert machine("systemctl", "show", "calmd", "-P", "MainPID") != before
+		    all_go_on()
+		deadline = time.monotonic() + 10
+		while not machine("systemctl", "show", "calmd", "-P", "StatusText").startswith("3 sessions, "):
+		    assert time.monotonic() < deadline
+		    time.sleep(0.1)
+	END
+	wait_for 10 processes_are_in_order 0
+	unit_is NFileDescriptorStore 2
+	assert_equal NRestarts "$(unit_get NRestarts)" 0
+}
+
+@test "the supervisor is killed, five times: the sessions of three clients go on" {
+	in_machine systemctl start calmd
+	three_sessions <<-'END'
+		for round in range(5):
+		    before = machine("systemctl", "show", "calmd", "-P", "MainPID")
+		    machine("kill", "-KILL", before)
+		    all_go_on()
+		    wait_until_active()
+		    assert machine("systemctl", "show", "calmd", "-P", "MainPID") != before
+		    all_go_on()
+	END
+	wait_for 10 processes_are_in_order 0
+	unit_is NFileDescriptorStore 2
+}
+
+@test "a restart and a reload, by systemctl, of a service that nobody uses" {
+	in_machine systemctl restart calmd
+	in_machine systemctl reload calmd
+	unit_is ActiveState active
+	wait_for 10 processes_are_in_order 0
+}
+
+@test "when the start limit is hit, systemd forgets all, and workers and sessions end" {
+	in_machine systemctl start calmd
+	in_machine mv /usr/local/sbin/calmd /usr/local/sbin/calmd.away
+	run_peer "$(machine_leader)" <<-'END'
+		import subprocess
+		from telnet import *
+		client = Telnet(SERVER4, PORT)
+		client.read_until(rb"login: $")
+		subprocess.run(["nsenter", "-t", sys.argv[1], "-m", "-p", "systemctl", "kill", "-s", "KILL", "--kill-who=main",
+		                "calmd"], check=True)
+	END
+	wait_for 60 unit_is ActiveState failed
+	wait_for 20 unit_is NFileDescriptorStore 0
+	wait_for 20 assert_nothing_left
+	in_machine mv /usr/local/sbin/calmd.away /usr/local/sbin/calmd
+	in_machine systemctl reset-failed calmd
+}
+
+assert_nothing_left() {
+	assert_equal "processes of calmd" "$(machine_processes 'calmd[-:]')" ""
+}
+
+@test "systemctl stop ends sessions in order, those of a supervisor before too, and leaves no process" {
 	in_machine systemctl start calmd
 	run_peer "$(machine_leader)" <<-'END'
 		import subprocess
 		from telnet import *
 		client = Telnet(SERVER4, PORT)
 		client.read_until(rb"login: $")
-		subprocess.run(["nsenter", "-t", sys.argv[1], "-m", "-p", "systemctl", "stop", "calmd"], check=True)
+		for what in "restart", "stop":
+		    subprocess.run(["nsenter", "-t", sys.argv[1], "-m", "-p", "systemctl", what, "calmd"], check=True)
 		client.read_all()
 		assert not client.reset
 	END
 	wait_for 10 unit_is_gone
 	assert_equal Result "$(unit_get Result)" success
+	in_machine systemctl start calmd
+	wait_for 10 processes_are_in_order 0
+	unit_is NFileDescriptorStore 2
 }

@@ -265,6 +265,7 @@ static void something_else_is_not_taken_up(void **state)
 	                 -1);
 	assert_int_equal(errno, EBADMSG);
 	assert_int_equal(next.in, -1);
+	assert_int_equal(queue_length(lobby), 0);
 }
 
 static void without_a_lobby_nothing_happens(void **state)

@@ -38,7 +38,7 @@ static struct registry_call calls[] = {
 static struct registry_worker workers[] = {
 	{
 		.number = 3,
-		.child = {.pid = 1234, .channel = 30, .phase = PHASE_RUN},
+		.child = {.pid = 1234, .channel = 30, .phase = PHASE_RUN, .pidfd = -1},
 		.master_end = 31,
 		.ring = 32,
 		.bell_to_master = 33,
@@ -49,7 +49,7 @@ static struct registry_worker workers[] = {
 	},
 	{
 		.number = 9,
-		.child = {.pid = 0, .channel = -1, .phase = PHASE_RUN | PHASE_END},
+		.child = {.pid = 0, .channel = -1, .phase = PHASE_RUN | PHASE_END, .pidfd = -1},
 		.master_end = 41,
 		.ring = 42,
 		.bell_to_master = 43,
@@ -74,8 +74,11 @@ static struct registry sample(void)
 				.files_hard = 524288,
 				.control_device = 5,
 				.control_inode = 6,
-				.master = {.pid = 100, .channel = 50, .phase = PHASE_RUN},
-				.opener = {.pid = 0, .channel = -1},
+				.master = {.pid = 100,
+	                                   .channel = 50,
+	                                   .phase = PHASE_RUN,
+	                                   .pidfd = -1},
+				.opener = {.pid = 0, .channel = -1, .pidfd = -1},
 				.upgrades = 2,
 			},
 		.descriptors = descriptors,
