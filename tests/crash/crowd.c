@@ -364,10 +364,10 @@ static void report_holdings(void)
 		return;
 	supervisor = holdings_of(crowd.victim.supervisor);
 	master = holdings_of(crowd.victim.master);
-	say("after %u deaths: supervisor %u descriptors %u maps %lu kB of %lu kB, master %u "
-	    "descriptors %u maps %lu kB of %lu kB",
+	say("after %u deaths: supervisor %u descriptors %u maps %lu kB and %lu kB shared, master %u "
+	    "descriptors %u maps %lu kB and %lu kB shared",
 	    crowd.deaths, supervisor.descriptors, supervisor.maps, supervisor.own_kb,
-	    supervisor.pss_kb, master.descriptors, master.maps, master.own_kb, master.pss_kb);
+	    supervisor.shared_kb, master.descriptors, master.maps, master.own_kb, master.shared_kb);
 	for (unsigned i = 0; i < crowd.rounds; i++)
 		if (crowd.round[i] == crowd.deaths)
 			crowd.round[i] = 0;

@@ -95,8 +95,8 @@ struct holdings holdings_of(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
 	file = fopen(path, "r");
 	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
-		if (sscanf(line, "Pss: %lu", &holdings.pss_kb) != 1)
-			(void)sscanf(line, "Anonymous: %lu", &holdings.own_kb);
+		if (sscanf(line, "Pss_Anon: %lu", &holdings.own_kb) != 1)
+			(void)sscanf(line, "Pss_Shmem: %lu", &holdings.shared_kb);
 	if (file != NULL)
 		fclose(file);
 	return holdings;

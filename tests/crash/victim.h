@@ -26,8 +26,10 @@ void victim_kill(const struct victim *victim);
 struct holdings {
 	unsigned descriptors;
 	unsigned maps;
-	unsigned long pss_kb; /* its share of memory ... */
-	unsigned long own_kb; /* ... and of that, what is no file's */
+	/* memory; not that of files, whose share changes with whatever else runs here */
+	unsigned long own_kb;
+	unsigned long
+		shared_kb; /* its share of memory that processes of the daemon have in common */
 };
 struct holdings holdings_of(pid_t pid);
 

@@ -40,7 +40,7 @@ ids() {
 }
 
 # assert_no_growth EARLY LATE: what the crowd said that supervisor and master held after so many
-# deaths: the same descriptors and mappings, and memory within what its allocation plays.
+# deaths: the same descriptors and mappings, and memory but for what buffers happen to hold just then.
 assert_no_growth() {
 	python3 - "$BATS_TEST_TMPDIR/crowd" "$1" "$2" <<-'END'
 		import re, sys

@@ -439,6 +439,30 @@ static void what_waits_in_the_accept_queue_waits_on(void **state)
 	user_take(bed, 500);
 }
 
+/*
+ * The master died when it had committed whose the connection is, and the worker before it
+ * heard of that: what was in its ring waits for the next one.
+ */
+static void what_a_worker_has_not_taken_up_waits_for_another_one(void **state)
+{
+	struct bed *bed = *state;
+
+	establish(bed);
+	peer_data(bed, 500);
+	attach(bed, 16384, 16384);
+	atomic_store(&bed->worker.ring.worker->conn_id, 0);
+	peer_data(bed, 200);
+	bed_take_over(bed);
+	stack_worker_gone(bed->stack, bed->handle, bed->now_us);
+	assert_int_equal(bed->detached, 1);
+	expect_state(bed, TCP_ESTABLISHED);
+	worker_close(&bed->worker);
+	bed->attached = false;
+	bed_take_over(bed);
+	attach(bed, 16384, 16384);
+	user_take(bed, 700);
+}
+
 static void nothing_is_sent_from_a_ring_that_is_not_mapped_yet(void **state)
 {
 	struct bed *bed = *state;
@@ -880,6 +904,7 @@ int main(void)
 		cmocka_unit_test(every_state_outlives_its_engine),
 		with_bed(masters_that_die_at_once_lose_nothing),
 		with_bed(what_waits_in_the_accept_queue_waits_on),
+		with_bed(what_a_worker_has_not_taken_up_waits_for_another_one),
 		with_bed(nothing_is_sent_from_a_ring_that_is_not_mapped_yet),
 		with_bed(the_master_page_is_written_again),
 		cmocka_unit_test(entries_that_do_not_hold_are_dropped),
