@@ -30,7 +30,7 @@ crowd() {
 stop_after_deaths() {
 	kill -TERM "$(calmd_pid)"
 	wait_calmd_end 10 || return
-	sed -i '/master [0-9]* was ended by signal 9; another one takes over/d' "$CALMD_DIR/log"
+	sed -i '/master [0-9]* was ended by signal [69]; another one takes over/d' "$CALMD_DIR/log"
 	log_is_clean
 }
 
@@ -79,6 +79,24 @@ start_killed() {
 	crowd -v 2 -a "$CALMD_KILL_POINTS" -k "1${CALMD_LONG:+0}" -c "$(ids)"
 	stop_background calls
 	assert_equal "calls" "$(sort -u "$BATS_FILE_TMPDIR/calls.out")" "called"
+	stop_after_deaths
+}
+
+@test "a master that crashes on one connection's packets is rid of it at the third time" {
+	start_killed
+	run_peer <<-'END'
+		from crash import *
+		clients = [Client(SERVER4, PORT) for _ in range(3)]
+		poisoned = Client(SERVER4, PORT)
+		poisoned.send(b"poison for the master") # tests/crash/poison.h
+		poisoned.assert_reset()
+		for client in clients:
+		    client.assert_whole()
+		    client.close()
+	END
+	assert_equal "deaths of masters" "$(grep -c 'was ended by signal 6' "$CALMD_DIR/log")" 3
+	wait_for 10 sessions_are 0
+	assert_match "the log" "$(<"$CALMD_DIR/log")" 'is dropped: three masters have died'
 	stop_after_deaths
 }
 
