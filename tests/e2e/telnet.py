@@ -35,7 +35,7 @@ class Telnet:
     """One connection; `data` is what was read of the session's output and not yet taken."""
 
     def __init__(self, address, port, timeout=10.0, quiet=False, accept=(ECHO, SGA),
-                 receive_buffer=None):
+                 receive_buffer=None, connection=None):
         self.timeout = timeout
         self.quiet = quiet          # answers no option
         self.accept = set(accept)   # options of the server that are welcome
@@ -47,6 +47,9 @@ class Telnet:
         self._rest = b""
         self._after_cr = False
         self.binary = False         # the server sends BINARY: no NUL behind CR
+        if connection:              # of whom calmd has called
+            self.socket = connection
+            return
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer:

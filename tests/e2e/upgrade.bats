@@ -65,7 +65,7 @@ refused() {
 	local rounds=3
 	[ -z "${CALMD_LONG:-}" ] || rounds=10
 	run_peer "$TREE/daemon/calmd" "$rounds" "$(next)" "$CALMD_BUILDDIR/daemon/calmd" <<-'END'
-		import shutil
+		import shutil, socket
 		from echoes import *
 		program, rounds, versions = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
 
@@ -77,11 +77,16 @@ refused() {
 		    return len(os.listdir(f"/proc/{before['supervisor_pid']}/fd"))
 
 		def settled():
-		    return ctl("status")["workers"] == {"busy": 4, "idle": 3}
+		    return ctl("status")["workers"] == {"busy": 5, "idle": 3}
 
 		idle = Telnet(SERVER6, PORT)
 		idle.read_until(rb"# $")
 		shell = idle.run("mine=yes; echo $$")
+		with socket.create_server((CLIENT4, 5000)) as listener:
+		    caller = calmctl("call", f"{CLIENT4}:5000")
+		    called = Telnet(SERVER4, PORT, connection=listener.accept()[0])
+		    assert caller.wait(10) == 0
+		called.read_until(rb"# $")
 		before = ctl("status")
 		held = None
 		with Echoes(SERVER4, PORT, count=3) as echoes:
@@ -104,6 +109,7 @@ refused() {
 		        assert now["master_pid"] != before["master_pid"], now
 		        assert now["uptime_s"] >= before["uptime_s"], now
 		        echoes.moved(65536)
+		        assert called.run("echo $((n += 1))") == f"{n}\n"
 		        wait_until(settled, 20, "the usual workers")
 		        if held: # the first start may have had others, from whoever started it
 		            wait_until(lambda: descriptors() <= held, 20, f"{held} descriptors")
