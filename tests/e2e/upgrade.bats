@@ -196,7 +196,15 @@ workers_are_new() {
 	refused 'calmd: Exec format error'
 	put /bin/true
 	refused 'is not a calmd'
+	# One that fails at the last moment: what was to live through the exec is for nobody else.
+	put "$CALMD_BUILDDIR/tests/e2e/calmd-unfit"
+	refused 'calmd: Permission denied'
+	logged 'upgrading to calmd 9\.9\.6'
 	serves
+	wait_for 10 ctl_is workers.busy 0 status
+	for worker in $(calmd_processes | sed -n 's/^\([0-9]*\) calmd-worker.*/\1/p'); do
+		[ "$(find "/proc/$worker/fd" -mindepth 1 | wc -l)" -le 12 ] || fail "$(ls -l "/proc/$worker/fd")"
+	done
 	put "$(next)"
 	run -0 ctl upgrade
 	assert_match "answer" "$output" '^calmd 9\.9\.9 runs'

@@ -1,8 +1,10 @@
 /*
  * A calmd that says it is another one: linked instead of daemon/version.c, with
  * VARIANT_VERSION for its version and VARIANT_TABLE added to that of its table. With
- * VARIANT_HANGS the check before an upgrade never ends.
+ * VARIANT_HANGS the check before an upgrade never ends; with VARIANT_UNFIT it ends well, but
+ * then the program cannot be executed any more.
  */
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/message.h"
@@ -17,6 +19,9 @@ const char *version_text(void)
 
 struct version_formats version_formats(void)
 {
+#ifdef VARIANT_UNFIT
+	chmod("/proc/self/exe", 0644);
+#endif
 #ifdef VARIANT_HANGS
 	for (;;)
 		pause();

@@ -276,6 +276,9 @@ static void only_the_master_asks_for_a_client_and_only_the_supervisor_answers(vo
 
 	(void)state;
 	assert_true(may(ROLE_MASTER, ROLE_SUPERVISOR, PHASE_RUN, MESSAGE_PRIV_RELOAD, request, 0));
+	assert_true(may(ROLE_MASTER, ROLE_SUPERVISOR, PHASE_RUN, MESSAGE_PRIV_UPGRADE, request, 0));
+	assert_false(
+		may(ROLE_WORKER, ROLE_SUPERVISOR, PHASE_RUN, MESSAGE_PRIV_UPGRADE, request, 0));
 	assert_false(
 		may(ROLE_MASTER, ROLE_SUPERVISOR, PHASE_START, MESSAGE_PRIV_RELOAD, request, 0));
 	assert_false(
