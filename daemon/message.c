@@ -11,6 +11,7 @@
  * priv_X, the function that does what it asks root_X:
  *
  *   priv_call_port, priv_call_end   master asks the supervisor
+ *   priv_worker_end                 the same
  *   priv_reload, priv_upgrade       the same, for a control client
  *   priv_open_session               worker asks the opener
  */
@@ -85,6 +86,7 @@ static const struct rule rules[] = {
 
 	{MESSAGE_PRIV_RELOAD, MASTER, SUPERVISOR, PHASE_RUN, SIZE(request), FDS(0)},
 	{MESSAGE_PRIV_UPGRADE, MASTER, SUPERVISOR, PHASE_RUN, SIZE(request), FDS(0)},
+	{MESSAGE_PRIV_WORKER_END, MASTER, SUPERVISOR, PHASE_RUN | PHASE_END, SIZE(worker), FDS(0)},
 	{MESSAGE_ANSWER, SUPERVISOR, MASTER, ANY_TIME, sizeof(struct message_answer),
          sizeof(struct message_answer) + MESSAGE_ANSWER_TEXT_MAX, FDS(0)},
 };
@@ -116,6 +118,7 @@ static const char *const message_names[MESSAGE_TYPES] = {
 	[MESSAGE_SESSION_ENDED] = "session_ended",
 	[MESSAGE_PRIV_RELOAD] = "priv_reload",
 	[MESSAGE_PRIV_UPGRADE] = "priv_upgrade",
+	[MESSAGE_PRIV_WORKER_END] = "priv_worker_end",
 	[MESSAGE_ANSWER] = "answer",
 };
 

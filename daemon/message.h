@@ -92,6 +92,9 @@ enum message_type {
 	/* supervisor to master */
 	MESSAGE_ANSWER, /* struct message_answer, text: to such a request */
 
+	/* master to supervisor */
+	MESSAGE_PRIV_WORKER_END, /* struct message_worker: nothing else can tell it that it must end */
+
 	MESSAGE_TYPES
 };
 

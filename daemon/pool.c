@@ -198,6 +198,7 @@ void pool_add(struct pool *pool, const struct message_worker *worker, const int 
 			close(fds[i]);
 		return;
 	}
+	w->taken = worker->taken != 0;
 	w->channel = fds[0];
 	w->bell_in = fds[2];
 	w->bell_out = fds[3];
@@ -214,7 +215,6 @@ void pool_add(struct pool *pool, const struct message_worker *worker, const int 
 		pool_hang_up(w);
 		return;
 	}
-	w->taken = worker->taken != 0;
 	w->former = worker->former != 0;
 	if (pool->settled)
 		pool_set_idle(w, true);

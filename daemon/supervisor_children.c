@@ -18,6 +18,7 @@ int child_start(struct child *child, struct supervisor *s, const struct spawn *h
                 enum role role, const struct channel_handler *handler)
 {
 	child->supervisor = s;
+	child->violated = false;
 	child->channel.fd = -1;
 	child->pidfd = -1;
 	child->pid = spawn(how);
@@ -46,6 +47,7 @@ void child_violation(struct channel *channel, const char *why)
 	struct child *child = child_of(channel);
 
 	log_error("%s %d is ended: %s", role_name(channel->peer), (int)child->pid, why);
+	child->violated = true;
 	child_kill(child);
 	channel_close(channel);
 }

@@ -47,6 +47,10 @@ static void on_message(struct channel *channel, struct message *message)
 		if ((worker = named_worker(s, message)) != NULL)
 			worker_release(s, worker);
 		return;
+	case MESSAGE_PRIV_WORKER_END:
+		if ((worker = named_worker(s, message)) != NULL)
+			root_worker_end(s, worker);
+		return;
 	case MESSAGE_TAKEN_OVER:
 		master_serves(s, (const void *)message->payload);
 		return;

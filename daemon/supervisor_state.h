@@ -27,7 +27,8 @@ struct supervisor;
 struct child {
 	struct supervisor *supervisor;
 	pid_t pid;
-	int pidfd; /* of one that a supervisor before us has started; -1: it is our child */
+	int pidfd;     /* of one that a supervisor before us has started; -1: it is our child */
+	bool violated; /* it is killed for having broken the rules */
 	struct channel channel;
 };
 
@@ -98,6 +99,7 @@ struct succession {
 	struct event steady;   /* the running one has done well for a while */
 	struct event deadline; /* for the running one to hand over */
 	unsigned failures;     /* deaths of their own fault in a row */
+	unsigned unserved;     /* deaths in a row, of whatever, before they had taken over */
 	bool crashed;          /* so died the last one */
 	bool began;            /* one of them has served */
 	bool serving;          /* the running one does */
@@ -368,6 +370,9 @@ bool workers_known(const struct supervisor *s, uint64_t number);
 void worker_ended(struct supervisor *s, struct worker *worker, int status);
 void worker_taken(struct supervisor *s, struct worker *worker);
 void worker_release(struct supervisor *s, struct worker *worker);
+
+/* The master has no other way to tell it that its connection is gone. */
+void root_worker_end(struct supervisor *s, struct worker *worker);
 
 /* Calls EACH for every worker that is kept, or for those in one bucket of the hash by number. */
 void workers_each(struct supervisor *s, void (*each)(struct supervisor *s, struct worker *worker));

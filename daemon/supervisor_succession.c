@@ -10,11 +10,12 @@
  * on one table.
  *
  * A master that died of its own fault (a signal such as SEGV, an exit status that is not
- * 0, or one of 0 that nobody asked for) may do so again: from the second in a row on
+ * 0, or one of 0 that nobody asked for; or it broke the rules of message.c) may do so again: from the second in a row on
  * there is a pause, which doubles up to five seconds, and which is forgotten once a
  * master has lived for STEADY_SECONDS. The engine is told of such a death, for it may
  * have been one connection's packet (stack/poison.c). A master that was killed
- * from outside counts for neither.
+ * from outside counts for neither; only when many in a row never came to serve, as where
+ * memory is short, is there a short pause, too.
  *
  * The end of the daemon is for two cases: the first master could not begin, so that
  * there is nothing to lose, and the table cannot be taken up, so that nothing is left.
@@ -29,13 +30,15 @@
 
 #define STEADY_SECONDS    10
 #define HAND_OVER_SECONDS 3
+#define UNSERVED_MAX      10
+#define UNSERVED_MS       100
 
 /* Nobody from outside sends these but to test what follows. */
-static bool own_fault(int status)
+static bool own_fault(const struct child *master, int status)
 {
 	static const int faults[] = {SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGSYS};
 
-	if (!WIFSIGNALED(status))
+	if (!WIFSIGNALED(status) || master->violated)
 		return true;
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
 		if (WTERMSIG(status) == faults[i])
@@ -46,7 +49,9 @@ static bool own_fault(int status)
 
 static struct timeval pause_before_start(const struct succession *succession)
 {
-	return supervisor_backoff(succession->failures > 0 ? succession->failures - 1 : 0);
+	if (!succession->crashed && succession->unserved > UNSERVED_MAX)
+		return (struct timeval){.tv_usec = 1000 * UNSERVED_MS};
+	return supervisor_backoff(succession->crashed ? succession->failures - 1 : 0);
 }
 
 static void start(struct supervisor *s)
@@ -137,11 +142,11 @@ static void log_death(struct supervisor *s, pid_t pid, int status)
 }
 
 /* Why nobody can follow; NULL: somebody can. */
-static const char *hopeless(const struct succession *succession, int status)
+static const char *hopeless(const struct supervisor *s, int status)
 {
 	if (WIFEXITED(status) && WEXITSTATUS(status) == MASTER_EXIT_TABLE)
 		return "the connection table cannot be taken up, and everything is lost";
-	if (!succession->began && own_fault(status))
+	if (!s->succession.began && own_fault(&s->master, status))
 		return "calmd cannot begin";
 	return NULL;
 }
@@ -151,7 +156,7 @@ static void follow(struct supervisor *s, pid_t pid, int status)
 	struct succession *succession = &s->succession;
 	bool asked = succession->replacing && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
-	succession->crashed = !asked && own_fault(status);
+	succession->crashed = !asked && own_fault(&s->master, status);
 	if (succession->crashed)
 		succession->failures++;
 	if (!asked)
@@ -159,7 +164,7 @@ static void follow(struct supervisor *s, pid_t pid, int status)
 	succession->replacing = false;
 	succession->takeovers++;
 	struct timeval pause = pause_before_start(succession);
-	if (!succession->crashed || (pause.tv_sec == 0 && pause.tv_usec == 0))
+	if (pause.tv_sec == 0 && pause.tv_usec == 0)
 		start(s);
 	else
 		evtimer_add(&succession->restart, &pause);
@@ -174,6 +179,7 @@ void master_ended(struct supervisor *s, int status)
 
 	s->master.pid = 0;
 	channel_close(&s->master.channel);
+	succession->unserved = succession->serving ? 0 : succession->unserved + 1;
 	succession->serving = false;
 	succession->ended_us = clock_now_us();
 	evtimer_del(&succession->steady);
@@ -183,7 +189,7 @@ void master_ended(struct supervisor *s, int status)
 			log_error("master %d %s", (int)pid, status_text(status, text));
 		return;
 	}
-	why = hopeless(succession, status);
+	why = hopeless(s, status);
 	if (why != NULL) {
 		log_error("master %d %s; %s", (int)pid, status_text(status, text), why);
 		end_begin(s, 1);

@@ -399,6 +399,17 @@ static void end_idle(struct supervisor *s, struct worker *worker)
 	child_terminate(&worker->child);
 }
 
+void root_worker_end(struct supervisor *s, struct worker *worker)
+{
+	if (worker->terminated || worker->child.pid == 0)
+		return;
+	log_warning("worker %d is told to end: the master cannot serve it", (int)worker->child.pid);
+	s->workers.idle -= is_idle(worker);
+	worker->terminated = true;
+	child_terminate(&worker->child);
+	workers_upkeep(s);
+}
+
 void workers_end_idle(struct supervisor *s)
 {
 	workers_each(s, end_idle);
