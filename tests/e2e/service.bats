@@ -55,6 +55,15 @@ processes_are_in_order() {
 	assert_equal "idle workers" "$(grep -c 'calmd-worker: idle' <<<"$processes")" 8
 }
 
+# How many the supervisor has open.
+descriptors() {
+	ls "/proc/$(supervisor)/fd" | wc -l
+}
+
+descriptors_are() {
+	assert_equal "descriptors of the supervisor" "$(descriptors)" "$1"
+}
+
 # stop_managed: in order, with no process left and nothing kept.
 stop_managed() {
 	kill -TERM "$(supervisor)"
@@ -151,6 +160,52 @@ change_on_demand() {
 	wait_calmd_end 15
 	assert_equal "what is kept" "$(<"$CALMD_DIR/store")" ""
 	log_is_clean
+}
+
+@test "supervisors are killed at random moments, also while they take over: sessions go on" {
+	local kills=12 before
+	[ -z "${CALMD_LONG:-}" ] || kills=300
+	start_calmd
+	wait_for 10 is_ready
+	wait_for 10 processes_are_in_order 0
+	before=$(descriptors)
+	PEER_SECONDS=1800 run_peer "$kills" <<-'END'
+		import random, threading
+		from telnet import *
+		seed = int(os.environ.get("CALMD_SEED", time.time_ns() % 2**32))
+		print(f"CALMD_SEED={seed}")
+		random.seed(seed)
+		kills = int(sys.argv[1])
+		def kill():
+		    for _ in range(kills):
+		        # from before it has read the lobby to some time after the new master serves
+		        time.sleep(random.choice((0.02, 0.08, 0.3)) * random.random())
+		        os.system("kill -KILL $(cat $CALMD_DIR/supervisor) 2>/dev/null")
+		idle, busy, shell = [Telnet(address, PORT, timeout=60) for address in (SERVER4, SERVER6, SERVER4)]
+		for client in idle, busy, shell:
+		    client.read_until(rb"# $")
+		idle.run("x=kept")
+		busy.type("stty -echo; i=0; while :; do i=$((i+1)); echo $i; done\r")
+		killer = threading.Thread(target=kill)
+		killer.start()
+		busy.read_until(rb"\n1\r\n")
+		number, count = 1, 0
+		while killer.is_alive():
+		    assert shell.run(f"echo {count}") == f"{count}\n"
+		    count += 1
+		    lines = busy.read_until(rb"\n").split()
+		    number += 1
+		    assert lines == [b"%d" % number], (lines, number)
+		busy.type(b"\x03")
+		busy.read_until(rb"# $")
+		assert idle.run("echo $x") == "kept\n"
+		print(f"{kills} kills, {number} lines, {count} commands")
+	END
+	wait_for 20 is_ready
+	wait_for 20 processes_are_in_order 0
+	wait_for 10 descriptors_are "$before"
+	log_is_clean
+	stop_managed
 }
 
 @test "another configuration: limits change with the restart, listeners and the table stay" {
