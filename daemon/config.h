@@ -18,13 +18,6 @@
 #define CONFIG_MESSAGE_MAX 200 /* of busy-message, with NUL */
 #define CONFIG_ERROR_MAX   512
 
-/* `quiet-time`: by the rules, never, or this many seconds. */
-enum config_quiet {
-	QUIET_AUTO,
-	QUIET_OFF,
-	QUIET_FIXED,
-};
-
 /* Times in microseconds, 0: off. Names that are not set are empty. */
 struct config {
 	struct endpoint listen[MESSAGE_LISTEN_MAX];
@@ -47,7 +40,7 @@ struct config {
 	uint32_t stalled_memory;
 	uint64_t call_timeout_us;
 	uint64_t msl_us;
-	uint32_t quiet; /* enum config_quiet */
+	uint32_t quiet; /* enum quiet_override */
 	uint64_t quiet_us;
 	uint32_t congestion; /* enum congestion_algorithm */
 	uint32_t dscp;

@@ -9,6 +9,7 @@
 
 #include "daemon/config_keys.h"
 #include "daemon/config_value.h"
+#include "stack/quiet.h"
 #include "stack/ring.h"
 
 #define SECOND_US UINT64_C(1000000)

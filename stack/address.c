@@ -39,6 +39,25 @@ bool address_is_unicast(const struct ip_address *a)
 	}
 }
 
+/* Every byte has one meaning: what an address does not use is zero. */
+static bool address_valid(const struct ip_address *a)
+{
+	size_t used = a->version == IP_V4 ? 4 : sizeof(a->bytes);
+
+	return address_is_unicast(a) &&
+	       all_bytes_are(a->bytes + used, sizeof(a->bytes) - used, 0) &&
+	       all_bytes_are(a->reserved, sizeof(a->reserved), 0);
+}
+
+bool flow_valid(const struct flow *flow)
+{
+	const struct endpoint *local = &flow->local, *peer = &flow->peer;
+
+	return address_valid(&local->address) && address_valid(&peer->address) &&
+	       local->address.version == peer->address.version && local->port != 0 &&
+	       peer->port != 0 && local->reserved == 0 && peer->reserved == 0;
+}
+
 struct ip_address address_source(const struct ip_address *a)
 {
 	struct ip_address source = *a;

@@ -63,6 +63,12 @@ bool address_is_any(const struct ip_address *a);
 bool address_is_unicast(const struct ip_address *a);
 
 /*
+ * True for a flow that a connection can have: unicast addresses of one IP version, ports
+ * that are not zero, and zero wherever nothing is used, so that memcmp compares flows.
+ */
+bool flow_valid(const struct flow *flow);
+
+/*
  * The key that limits per source count by: the whole IPv4 address, the /64 of
  * an IPv6 address (one host owns a whole /64).
  */

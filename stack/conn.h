@@ -73,6 +73,7 @@ enum conn_timer {
 #define CONN_ACK_DELAYED  0x1000u  /* an ACK is owed, later will do */
 #define CONN_URGENT_OUT   0x2000u  /* snd_up is valid and not yet acknowledged */
 #define CONN_URGENT_IN    0x4000u  /* rcv_up is valid */
+#define CONN_RESTORED     0x8000u  /* in TIME-WAIT since before the start: see barred.c */
 #define CONN_COUNTED      0x10000u /* counted for its source */
 #define CONN_UTO_OWED     0x20000u /* the user timeout option must be sent (again) */
 #define CONN_SYN_OWED     0x40000u /* SYN or SYN-ACK must be sent (again) */
@@ -195,7 +196,7 @@ struct time_wait {
 	uint32_t rcv_wnd;
 	uint32_t ts_recent;
 	uint32_t ts_offset;
-	uint32_t flags; /* CONN_TIMESTAMPS, CONN_PASSIVE */
+	uint32_t flags; /* CONN_TIMESTAMPS, CONN_PASSIVE, CONN_RESTORED */
 	uint8_t rcv_wscale;
 	uint8_t reserved[7];
 	uint64_t deadline_us;

@@ -167,6 +167,11 @@ void stack_input(struct stack *s, const struct packet_in *packet, uint64_t now_u
 	struct flow flow = {0};
 	uint32_t slot;
 
+	if (quiet_holds(s, now_us)) {
+		s->stats.in_segs++;
+		s->stats.quiet_dropped++;
+		return;
+	}
 	if (!engine_segment(s, packet, &seg))
 		return;
 	seg.ecn = packet->tos & IP_ECN_MASK;

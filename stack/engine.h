@@ -17,6 +17,7 @@
 
 #include "conn.h"
 #include "lookup.h"
+#include "quiet.h"
 #include "recovery.h"
 #include "segment.h"
 #include "seq.h"
@@ -27,9 +28,8 @@
 #include "takeover.h"
 #include "timer.h"
 
-#define MSS_DEFAULT_V4   536u /* RFC 9293, MUST-15 */
-#define MSS_DEFAULT_V6   1220u
-#define WINDOW_SCALE_MAX 14u /* RFC 7323, 2.3 */
+#define MSS_DEFAULT_V4 536u /* RFC 9293, MUST-15 */
+#define MSS_DEFAULT_V6 1220u
 
 #define DELAYED_ACK_US      40000ULL     /* RFC 9293, MUST-58: below 0.5 s */
 #define FIN_WAIT_2_US       60000000ULL  /* a closed user waits so long for the peer's FIN ... */
@@ -324,6 +324,11 @@ void time_wait_input(struct stack *stack, uint32_t slot, const struct packet_in 
                      const struct segment *seg, const struct flow *flow, uint64_t now_us);
 void time_wait_destroy(struct stack *stack, uint32_t slot, const char *why);
 void time_wait_timer(struct stack *stack, uint32_t slot, uint64_t now_us);
+
+/* quiet_time.c */
+
+/* In quiet time: nothing may be sent, and nothing that comes is looked at. */
+bool quiet_holds(const struct stack *stack, uint64_t now_us);
 
 /* input.c: RFC 9293, 3.10.7.3 and 3.10.7.4. False: the segment is done with, or the entry gone. */
 

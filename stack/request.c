@@ -26,10 +26,13 @@ static void call_fill(struct stack *s, uint32_t slot)
 	congestion_init(&c->congestion, s->config.congestion, c->snd_mss, &c->rtt, s->event.now_us);
 }
 
-static const char *call_refuse(struct stack *s, const struct flow *flow, bool from_listen)
+static const char *call_refuse(struct stack *s, const struct flow *flow, bool from_listen,
+                               uint64_t now_us)
 {
 	const struct endpoint *local = &flow->local;
 
+	if (quiet_holds(s, now_us))
+		return "calmd keeps quiet for now: calmctl status says for how long, and why";
 	if (!address_is_unicast(&local->address) || !address_is_unicast(&flow->peer.address) ||
 	    local->address.version != flow->peer.address.version)
 		return "not a pair of unicast addresses of one family";
@@ -51,7 +54,7 @@ uint64_t stack_call(struct stack *s, const struct endpoint *local, const struct 
 	uint32_t slot;
 	struct conn *c;
 
-	*error = call_refuse(s, &flow, from_listen);
+	*error = call_refuse(s, &flow, from_listen, now_us);
 	if (*error == NULL)
 		orphan_make_room(s, now_us);
 	if (*error == NULL && slot_pool_free(&s->free_conns) == 0)

@@ -21,6 +21,7 @@
 #define TCP_HEADER_MIN      20
 #define TCP_HEADER_MAX      60
 #define TCP_SACK_BLOCKS_MAX 4
+#define WINDOW_SCALE_MAX    14u /* RFC 7323, 2.3 */
 
 /* The longest time that the user timeout option can say: 15 bits of minutes (RFC 5482, 3.3). */
 #define SEGMENT_USER_TIMEOUT_MAX (32767u * 60)

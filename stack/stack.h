@@ -26,6 +26,7 @@
 
 #include "address.h"
 #include "ip.h"
+#include "quiet.h"
 #include "ring.h"
 #include "state.h"
 #include "stats.h"
@@ -181,6 +182,28 @@ void stack_listen_forget(struct stack *stack, const struct endpoint *local);
  * that have begun are completed.
  */
 void stack_accepting(struct stack *stack, bool accepting);
+
+/*
+ * Quiet time until UNTIL_US (RFC 9293, 3.4.3), of a new table: until then nothing is sent,
+ * whatever comes. 0: none. REASON (enum quiet_reason) is kept with it, for people. See quiet.h.
+ */
+void stack_keep_quiet(struct stack *stack, uint64_t until_us, uint32_t reason, uint64_t now_us);
+/* How long it still lasts; 0: it is over, or there was none. */
+uint64_t stack_quiet_left(const struct stack *stack, uint64_t now_us);
+uint32_t stack_quiet_reason(const struct stack *stack);
+
+/*
+ * The pairs in TIME-WAIT of the table in MEMORY, whose master has ended, with the engine's
+ * times: writes those that hold to PAIRS, SIZE at most, and returns their number; 0 when it
+ * is no table for this configuration.
+ */
+size_t stack_barred_pairs(const struct stack_config *config, const void *memory, size_t bytes,
+                          uint64_t now_us, struct quiet_pair *pairs, size_t size);
+/*
+ * Puts such a pair into TIME-WAIT here, until its time is over, and 2 MSL at most. False
+ * when it does not hold, its time is over, it is in use already, or there is no room.
+ */
+bool stack_bar_pair(struct stack *stack, const struct quiet_pair *pair, uint64_t now_us);
 
 /* A segment has arrived; any content. Packets for other endpoints are ignored. */
 void stack_input(struct stack *stack, const struct packet_in *packet, uint64_t now_us);

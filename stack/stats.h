@@ -25,6 +25,7 @@
 	X(bad_option, "inBadOption", "segments with an option of illegal length")                  \
 	X(bad_flags, "inBadFlags", "segments with flags that no TCP sends")                        \
 	X(bad_address, "inBadAddress", "segments from an address that cannot be a peer's")         \
+	X(quiet_dropped, "inQuietTime", "segments that came in quiet time, ignored")               \
 	X(not_ours, "inNotOurs", "segments for other endpoints, ignored")                          \
 	X(out_of_window, "inOutOfWindow", "segments outside the receive window")                   \
 	X(paws, "inPaws", "segments dropped by PAWS (RFC 7323)")                                   \

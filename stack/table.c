@@ -159,16 +159,33 @@ static bool table_undo_valid(const struct table_undo *undo, size_t bytes)
 	return true;
 }
 
+/* MEMORY of BYTES begins with the header of a table of this version and shape. */
+static bool table_fits(const struct table_header *header, size_t bytes,
+                       const struct table_shape *shape)
+{
+	return bytes >= sizeof(*header) && bytes == table_bytes(shape) &&
+	       header->magic == TABLE_MAGIC && header->version == TABLE_VERSION &&
+	       header->bytes == bytes && header->conns == shape->conns &&
+	       header->half_opens == shape->half_opens && header->time_waits == shape->time_waits;
+}
+
+bool table_view(struct table *table, const void *memory, size_t bytes,
+                const struct table_shape *shape)
+{
+	const struct table_header *header = memory;
+
+	if (!table_fits(header, bytes, shape) || header->busy)
+		return false;
+	table_layout(table, (uint8_t *)(uintptr_t)memory, shape);
+	return true;
+}
+
 bool table_recover(struct table *table, void *memory, size_t bytes, const struct table_shape *shape)
 {
 	struct table_header *header = memory;
 	struct table_undo *undo = &header->undo;
 
-	if (bytes < sizeof(*header) || bytes != table_bytes(shape))
-		return false;
-	if (header->magic != TABLE_MAGIC || header->version != TABLE_VERSION ||
-	    header->bytes != bytes || header->conns != shape->conns ||
-	    header->half_opens != shape->half_opens || header->time_waits != shape->time_waits)
+	if (!table_fits(header, bytes, shape))
 		return false;
 	table_layout(table, memory, shape);
 	if (header->busy) {

@@ -70,6 +70,11 @@ struct table_header {
 	struct stack_secrets secrets;
 	struct table_suspect suspect[TABLE_SUSPECTS];
 	uint64_t next_id;
+	struct {
+		uint64_t until_us; /* 0: no quiet time */
+		uint32_t reason;   /* enum quiet_reason */
+		uint32_t reserved;
+	} quiet;            /* see quiet_time.c */
 	uint64_t cookie_us; /* when a SYN cookie was last given out, to the second; 0: never */
 	struct table_undo undo;
 };
@@ -97,6 +102,13 @@ void table_create(struct table *table, void *memory, const struct table_shape *s
  */
 bool table_recover(struct table *table, void *memory, size_t bytes,
                    const struct table_shape *shape);
+
+/*
+ * The table in MEMORY, to be read only, when nobody works with it any more. False when it
+ * is none of this version and shape, or an event was half done.
+ */
+bool table_view(struct table *table, const void *memory, size_t bytes,
+                const struct table_shape *shape);
 
 void table_begin(struct table *table);
 

@@ -24,24 +24,10 @@
 
 /* ---- what all kinds of entries have ---- */
 
-static bool address_holds(const struct ip_address *address)
-{
-	static const uint8_t zero[sizeof(address->bytes)];
-	size_t used = address->version == IP_V4 ? 4 : sizeof(address->bytes);
-
-	return address_is_unicast(address) &&
-	       memcmp(address->bytes + used, zero, sizeof(zero) - used) == 0 &&
-	       memcmp(address->reserved, zero, sizeof(address->reserved)) == 0;
-}
-
 bool takeover_identity_holds(const struct conn_identity *identity)
 {
-	const struct endpoint *local = &identity->flow.local, *peer = &identity->flow.peer;
-
 	return seal_holds(identity, sizeof(*identity)) && identity->id != 0 &&
-	       identity->id != UINT64_MAX && address_holds(&local->address) &&
-	       address_holds(&peer->address) && local->address.version == peer->address.version &&
-	       local->port != 0 && peer->port != 0 && local->reserved == 0 && peer->reserved == 0 &&
+	       identity->id != UINT64_MAX && flow_valid(&identity->flow) &&
 	       identity->created_us <= VALUE_MAX;
 }
 
@@ -264,7 +250,8 @@ static bool time_wait_holds(const struct stack *s, const struct time_wait *wait)
 	       history_holds(&wait->history, TCP_TIME_WAIT) &&
 	       wait->rcv_wscale <= WINDOW_SCALE_MAX && wait->rcv_wnd <= RING_SIZE_MAX &&
 	       wait->deadline_us <= VALUE_MAX && wait->established_us <= VALUE_MAX &&
-	       timestamps_hold(s, &wait->identity.flow, wait->flags, wait->ts_offset);
+	       ((wait->flags & CONN_RESTORED) || /* the offset is a former engine's */
+	        timestamps_hold(s, &wait->identity.flow, wait->flags, wait->ts_offset));
 }
 
 /* ---- why not ---- */
