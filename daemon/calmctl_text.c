@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/link.h"
+#include "stack/quiet.h"
 #include "stack/stats.h"
 
 void calmctl_escape(char *buffer, size_t size, const char *text)
@@ -69,12 +70,25 @@ static void long_duration(char cell[CALMCTL_CELL], long long s)
 		snprintf(cell, CALMCTL_CELL, "%lld s", s);
 }
 
+/* A reason that this calmctl does not know, of another version's daemon, is shown as it is. */
+static void print_quiet(FILE *out, const json_t *quiet)
+{
+	long long left_s = calmctl_number(quiet, "left_s");
+	char cell[CALMCTL_CELL];
+	const char *text;
+
+	calmctl_cell(cell, quiet, "reason");
+	text = quiet_reason_explain(cell);
+	if (left_s > 0)
+		fprintf(out, "quiet time   %lld s left: %s\n", left_s, text != NULL ? text : cell);
+	else
+		fprintf(out, "quiet time   none: %s\n", text != NULL ? text : cell);
+}
+
 void calmctl_print_status(FILE *out, const json_t *status)
 {
-	const json_t *quiet = json_object_get(status, "quiet");
 	const json_t *workers = json_object_get(status, "workers");
 	const json_t *limits = json_object_get(status, "limits");
-	long long left_s = calmctl_number(quiet, "left_s");
 	long long per_source = calmctl_number(limits, "max_connections_per_source");
 	char cell[CALMCTL_CELL], uptime[CALMCTL_CELL];
 
@@ -90,11 +104,7 @@ void calmctl_print_status(FILE *out, const json_t *status)
 	}
 	if (calmctl_number(status, "upgrades") > 0)
 		fprintf(out, "upgrades     %lld\n", calmctl_number(status, "upgrades"));
-	calmctl_cell(cell, quiet, "reason");
-	if (left_s > 0)
-		fprintf(out, "quiet time   %lld s left: %s\n", left_s, cell);
-	else
-		fprintf(out, "quiet time   none: %s\n", cell);
+	print_quiet(out, json_object_get(status, "quiet"));
 	fprintf(out, "workers      %lld idle, %lld busy\n", calmctl_number(workers, "idle"),
 	        calmctl_number(workers, "busy"));
 	fprintf(out, "connections  %lld of %lld", calmctl_number(status, "connections"),

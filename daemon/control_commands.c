@@ -33,6 +33,8 @@ static json_t *run_status(struct master *m, uint64_t now_us)
 		.uptime_s = (now_us - m->config.started_us) / 1000000u,
 		.master_uptime_s = (now_us - m->started_us) / 1000000u,
 		.ending = m->phase == PHASE_END,
+		.quiet_left_us = stack_quiet_left(m->stack, now_us),
+		.quiet_reason = stack_quiet_reason(m->stack),
 	};
 	struct pool_usage pool;
 

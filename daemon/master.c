@@ -175,7 +175,7 @@ static bool create_stack(struct master *m, int table_fd)
 			return false;
 		}
 	}
-	return true;
+	return master_quiet_create(m, fresh);
 }
 
 /* One event base that never makes a system call for its timers; see master_loop.c. */
@@ -224,6 +224,7 @@ static void destroy_parts(struct master *m)
 		event_free(m->channel_event);
 	control_destroy(m->control);
 	master_icmp_destroy(m);
+	master_quiet_destroy(m);
 	master_loop_destroy(m);
 	call_destroy(m->calls);
 	link_destroy(m->link);

@@ -33,6 +33,9 @@ static void handle(struct master *m, uint64_t now_us)
 	case MESSAGE_LANES_CLOSE:
 		link_remove(m->link, lanes->call, lanes->version);
 		return;
+	case MESSAGE_BARRED_PAIRS:
+		master_bar_pairs(m, payload, now_us);
+		return;
 	case MESSAGE_WORKER_ADD:
 		pool_add(m->pool, payload, message->fd);
 		return;

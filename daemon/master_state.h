@@ -55,7 +55,8 @@ struct master {
 	struct dialogue dialogue;
 	struct event *again; /* work was left over for the next turn of the loop */
 	struct event *end_timer;
-	uint64_t end_us; /* when an orderly end has lasted long enough */
+	struct event *quiet_timer; /* NULL: there was nothing to wait for */
+	uint64_t end_us;           /* when an orderly end has lasted long enough */
 
 	uint64_t started_us;    /* this master; config.started_us is the daemon's */
 	uint64_t log_tokens_us; /* see master_hooks.c */
@@ -120,6 +121,14 @@ void master_hand_over(struct master *m);
 
 bool master_icmp_create(struct master *m);
 void master_icmp_destroy(struct master *m);
+
+/* master_quiet.c */
+
+/* Quiet time for a table that is new, and the timer that tells of its end; false: no memory. */
+bool master_quiet_create(struct master *m, bool new_table);
+void master_quiet_destroy(struct master *m);
+/* MESSAGE_BARRED_PAIRS. */
+void master_bar_pairs(struct master *m, const struct message_barred_pairs *pairs, uint64_t now_us);
 
 /* master_end.c */
 

@@ -19,8 +19,9 @@
 #include <sys/types.h>
 
 #include "stack/address.h"
+#include "stack/quiet.h"
 
-#define MESSAGE_VERSION     1u
+#define MESSAGE_VERSION     2u
 #define MESSAGE_PAYLOAD_MAX 8192u
 #define MESSAGE_FDS_MAX     10u
 
@@ -50,6 +51,8 @@ enum message_type {
 	                           control listener, ICMPv4, ICMPv6 (not there on a host without IPv6) */
 	MESSAGE_LANES,         /* struct message_lanes; fds: SYN lane, data lane */
 	MESSAGE_LANES_CLOSE, /* struct message_lanes: close them */
+	MESSAGE_BARRED_PAIRS, /* struct message_barred_pairs: in TIME-WAIT since before the start; sent
+	                           before MESSAGE_LANES */
 	MESSAGE_WORKER_ADD, /* struct message_worker; fds: channel to the worker, ring, the bell that
 	                           the worker rings, the one it waits for. To the opener too, fds:
 	                           channel to the worker */
@@ -141,8 +144,9 @@ struct message_master_config {
 	uint32_t upgrades;  /* of the supervisor to another version */
 	uint32_t
 		crashed; /* so many of these in a row died of their own fault; 0: the last did not */
-	uint32_t reserved;
-	uint64_t started_us; /* when the daemon began, CLOCK_MONOTONIC */
+	uint32_t quiet_reason;   /* enum quiet_reason */
+	uint64_t quiet_until_us; /* of the engine's clock; 0: none. For a new table */
+	uint64_t started_us;     /* when the daemon began, CLOCK_MONOTONIC */
 	uint64_t msl_us;
 	uint64_t keepalive_us;        /* 0: off */
 	uint64_t user_timeout_us;     /* 0: none */
@@ -153,6 +157,14 @@ struct message_master_config {
 	uint32_t control_read_gid; /* UINT32_MAX: none */
 	char busy_message[256];
 	char version[32];
+};
+
+#define MESSAGE_PAIRS_MAX 90u
+
+struct message_barred_pairs {
+	uint32_t count;
+	uint32_t reserved;
+	struct quiet_pair pair[MESSAGE_PAIRS_MAX]; /* times are of the engine's clock */
 };
 
 /* Raw sockets for one listening endpoint, one address family, or one call. */

@@ -84,8 +84,11 @@ json_t *report_status(const struct report_status *status)
 	set_number(o, "master_uptime_s", status->master_uptime_s);
 	set_number(o, "takeovers", status->config->takeovers);
 	set_number(o, "upgrades", status->config->upgrades);
+	/* rounded up: 0 only when it is over */
 	json_object_set_new(o, "quiet",
-	                    json_pack("{s:i, s:s}", "left_s", 0, "reason", "nothing to wait for"));
+	                    json_pack("{s:I, s:s}", "left_s",
+	                              (json_int_t)((status->quiet_left_us + 999999) / 1000000),
+	                              "reason", quiet_reason_name(status->quiet_reason)));
 	set_bool(o, "ending", status->ending);
 	json_object_set_new(o, "workers",
 	                    json_pack("{s:I, s:I}", "idle", (json_int_t)status->workers_idle,

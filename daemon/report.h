@@ -36,6 +36,8 @@ struct report_status {
 	uint32_t workers_idle;
 	uint32_t workers_busy;
 	bool ending;
+	uint64_t quiet_left_us;
+	uint32_t quiet_reason; /* enum quiet_reason */
 	struct stack_usage usage;
 };
 

@@ -186,7 +186,7 @@ static int start(struct supervisor *s, struct registry *left)
 	    opener_start(s) < 0)
 		return -1;
 	workers_upkeep(s);
-	if (master_start(s) == 0)
+	if (quiet_begin(s, left != NULL) == 0 && master_start(s) == 0)
 		return 0;
 	end_begin(s, 1); /* the others are there already */
 	return 0;
@@ -221,7 +221,7 @@ static int go_on(struct supervisor *s, const struct registry *registry)
 		return -1;
 	}
 	if (reserve(s) < 0 || begin(s) < 0 || supervisor_adopt(s, registry) < 0 ||
-	    listen_to_signals(s) < 0)
+	    listen_to_signals(s) < 0 || quiet_begin(s, true) < 0)
 		return -1;
 	lobby_go_on(s);
 	opener_replace(s);
@@ -240,6 +240,7 @@ static void mark_closed(struct supervisor *s)
 	s->program_calmd = s->program_worker = s->program_opener = -1;
 	s->master.channel.fd = s->opener.channel.fd = -1;
 	s->master.pidfd = s->opener.pidfd = -1;
+	s->quiet.file.fd = -1;
 	s->kept.lobby[0] = s->kept.lobby[1] = -1;
 	lobby_none(&s->lobby);
 }
@@ -271,8 +272,10 @@ int supervisor_run(const struct supervisor_start *how)
 	if ((how->registry != NULL ? go_on(s, how->registry) : start_or_resume(s)) == 0) {
 		event_base_loop(s->base, EVLOOP_NO_EXIT_ON_EMPTY);
 		status = s->status;
-		if (s->stage == END_DONE)
+		if (s->stage == END_DONE) {
+			quiet_end(s);
 			log_info("ended");
+		}
 	}
 	clean_up(s, status);
 	if (s->base != NULL)

@@ -67,7 +67,7 @@ static void on_message(struct channel *channel, struct message *message)
 		root_upgrade(s, (const void *)message->payload);
 		return;
 	default: /* MESSAGE_DRAINED: its exit follows */
-		log_debug("the master said %s", message_name(message->header.type));
+		s->quiet.drained = true;
 	}
 }
 
@@ -109,6 +109,7 @@ static void send_everything(struct supervisor *s)
 	s->master_config.crashed = s->succession.crashed ? s->succession.failures : 0;
 	channel_send(&s->master.channel, MESSAGE_MASTER_CONFIG, &s->master_config,
 	             sizeof(s->master_config), fds, count);
+	quiet_tell_pairs(s);
 	for (unsigned i = 0; i < kept->family_count; i++) {
 		struct message_lanes lanes = {.version = kept->families[i].version};
 		channel_send(&s->master.channel, MESSAGE_LANES, &lanes, sizeof(lanes),

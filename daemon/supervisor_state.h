@@ -20,6 +20,7 @@
 #include "daemon/master.h"
 #include "daemon/raw_socket.h"
 #include "daemon/registry.h"
+#include "daemon/state_file.h"
 
 struct supervisor;
 
@@ -127,6 +128,17 @@ struct upgrade {
 	struct event deadline;
 };
 
+/* Quiet time, and what the next start will know (supervisor_quiet.c). */
+struct supervisor_quiet {
+	struct state_file file;
+	struct state state;       /* as it was written last */
+	struct event second;      /* ticks from quiet_begin() on */
+	bool failing;             /* that it cannot be written was logged */
+	bool drained;             /* the master has ended all connections, and itself */
+	struct quiet_pair *pairs; /* that the first master has not yet got for sure */
+	size_t pair_count;
+};
+
 /* The order in which everything ends (supervisor_end.c). */
 enum end_stage {
 	END_NOT,
@@ -158,6 +170,7 @@ struct supervisor {
 	struct event opener_restart;
 	struct workers workers;
 	struct call_guard calls[CALL_GUARDS_MAX];
+	struct supervisor_quiet quiet;
 	bool announced;    /* "ready" was logged */
 	uint32_t reported; /* sessions, as the service manager knows them, and 1; 0: not told yet */
 	enum end_stage stage;
@@ -437,6 +450,22 @@ void upgrade_checker_ended(struct supervisor *s, int status);
 
 /* Everything is to end: there will be no upgrade. */
 void upgrade_end(struct supervisor *s);
+
+/* supervisor_quiet.c */
+
+/*
+ * Reads what the run before has left, decides what holds, logs it, and puts it into what
+ * masters are told. From now on signs of life are left. Before the first master starts.
+ * TABLE_SURVIVED: another supervisor has left the connections, too; nothing is waited for
+ * but the rest of its quiet time. 0, or -1 when a line was logged.
+ */
+int quiet_begin(struct supervisor *s, bool table_survived);
+
+/* Sends a master the pairs that stay barred. Before its lanes. */
+void quiet_tell_pairs(struct supervisor *s);
+
+/* The last word for the next start. After the last master has ended. */
+void quiet_end(struct supervisor *s);
 
 /* supervisor_end.c */
 

@@ -185,8 +185,10 @@ void master_ended(struct supervisor *s, int status)
 	evtimer_del(&succession->steady);
 	evtimer_del(&succession->deadline);
 	if (s->stage != END_NOT) {
-		if (status != 0)
+		if (status != 0) {
+			s->quiet.drained = false;
 			log_error("master %d %s", (int)pid, status_text(status, text));
+		}
 		return;
 	}
 	why = hopeless(s, status);

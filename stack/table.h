@@ -35,7 +35,7 @@
 #include "stack.h"
 
 #define TABLE_MAGIC   0x63616c6du /* "calm" */
-#define TABLE_VERSION 6u
+#define TABLE_VERSION 7u
 
 #define TABLE_UNDO_ENTRIES 8u
 #define TABLE_UNDO_BYTES   8192u

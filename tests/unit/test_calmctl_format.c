@@ -117,19 +117,42 @@ static void status_says_how_full_everything_is(void **state)
 	char *output = printed(
 		calmctl_print_status,
 		"{\"version\":\"1.2.3\",\"supervisor_pid\":10,\"master_pid\":11,\"uptime_s\":7380,"
-		"\"quiet\":{\"left_s\":12,\"reason\":\"another boot\"},\"workers\":{\"idle\":4,\"busy\":2},"
+		"\"quiet\":{\"left_s\":12,\"reason\":\"other_boot\"},\"workers\":{\"idle\":4,\"busy\":2},"
 		"\"queue\":1,\"connections\":3,\"half_open\":5,\"time_wait\":6,"
 		"\"limits\":{\"max_connections\":50,\"backlog\":8,\"half_open\":100,\"time_wait\":200}}");
 
 	(void)state;
 	assert_string_equal(output, "calmd 1.2.3, up 2 h 3 min (supervisor 10, master 11)\n"
-	                            "quiet time   12 s left: another boot\n"
+	                            "quiet time   12 s left: calmd had run before this boot: 2 MSL "
+	                            "of uptime\n"
 	                            "workers      4 idle, 2 busy\n"
 	                            "connections  3 of 50\n"
 	                            "queue        1 of 8\n"
 	                            "half-open    5 of 100\n"
 	                            "TIME-WAIT    6 of 200\n");
 	free(output);
+}
+
+static void quiet_time_that_is_over_says_why_there_was_any(void **state)
+{
+	static const struct {
+		const char *status, *line;
+	} cases[] = {
+		{"{\"quiet\":{\"left_s\":0,\"reason\":\"first_start\"}}",
+	         "quiet time   none: calmd never ran here\n"},
+		{"{\"quiet\":{\"left_s\":0,\"reason\":\"of_another_version\"}}",
+	         "quiet time   none: of_another_version\n"},
+		{"{\"quiet\":{\"left_s\":1,\"reason\":\"\\u001b\"}}",
+	         "quiet time   1 s left: \\x1B\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *output = printed(calmctl_print_status, cases[i].status);
+
+		assert_non_null(strstr(output, cases[i].line));
+		free(output);
+	}
 }
 
 static void stats_explain_what_they_count(void **state)
@@ -197,6 +220,7 @@ int main(void)
 		cmocka_unit_test(control_characters_are_escaped),
 		cmocka_unit_test(show_tells_the_way_through_the_states),
 		cmocka_unit_test(show_leaves_out_what_an_entry_does_not_have),
+		cmocka_unit_test(quiet_time_that_is_over_says_why_there_was_any),
 		cmocka_unit_test(status_says_how_full_everything_is),
 		cmocka_unit_test(stats_explain_what_they_count),
 		cmocka_unit_test(answers_of_a_strange_shape_are_printed),

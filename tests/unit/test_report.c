@@ -182,6 +182,8 @@ static void status_has_its_keys(void **state)
 		.master_uptime_s = 20,
 		.workers_idle = 4,
 		.workers_busy = 2,
+		.quiet_left_us = 11000001,
+		.quiet_reason = QUIET_REASON_OTHER_BOOT,
 		.usage = {.connections = 3, .queued = 1, .half_open = 5, .time_wait = 6},
 	};
 	json_t *o = report_status(&status);
@@ -201,6 +203,8 @@ static void status_has_its_keys(void **state)
 	assert_int_equal(number(o, "queue"), 1);
 	assert_int_equal(number(o, "connections"), 3);
 	assert_keys(json_object_get(o, "quiet"), "left_s reason");
+	assert_int_equal(number(json_object_get(o, "quiet"), "left_s"), 12);
+	assert_string_equal(text(json_object_get(o, "quiet"), "reason"), "other_boot");
 	assert_int_equal(number(json_object_get(o, "workers"), "idle"), 4);
 	assert_int_equal(number(json_object_get(o, "workers"), "busy"), 2);
 	assert_int_equal(number(json_object_get(o, "limits"), "max_connections"), 50);
