@@ -34,7 +34,7 @@ static void pair_read(const struct time_wait *wait, struct quiet_pair *pair)
 size_t stack_barred_pairs(const struct stack_config *config, const void *memory, size_t bytes,
                           uint64_t now_us, struct quiet_pair *pairs, size_t size)
 {
-	struct table_shape shape = table_shape(config);
+	struct table_shape shape = stack_shape(config);
 	struct table table;
 	size_t count = 0;
 

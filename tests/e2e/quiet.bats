@@ -177,6 +177,10 @@ connects_at_once() {
 	kill_everything
 	start_calmd
 	quiet_is interrupted 40 59
+	# Nor does another master.
+	kill -KILL "$(ctl_get master_pid status)"
+	wait_for 10 ctl_is takeovers 1 status
+	quiet_is interrupted 30 59
 	kill_everything
 	# quiet-time has the last word.
 	start_calmd -o quiet-time=off
