@@ -21,6 +21,7 @@ assert not missing, f"missing: {missing}"' "$@"
 
 @test "status tells version, processes, workers, limits and quiet time" {
 	start_calmd
+	wait_for 5 ctl_is workers.idle 8 status
 	run -0 ctl status
 	assert_match text "$output" '^calmd [0-9.]+, up [0-9]+ s \(supervisor [0-9]+, master [0-9]+\)'
 	assert_match text "$output" 'workers +8 idle, 0 busy'

@@ -240,8 +240,8 @@ change_on_demand() {
 	wait_for 15 no_process_left
 }
 
-@test "what cannot be taken up is lost at once, and calmd starts anew" {
-	start_calmd
+@test "what cannot be taken up is lost at once, and calmd starts anew, after its quiet time" {
+	start_calmd -o msl=1s
 	wait_for 10 is_ready
 	touch "$CALMD_DIR/spoil"
 	change_on_demand follow <<-'END'
@@ -252,6 +252,7 @@ change_on_demand() {
 		    another.read_until(rb"# $")
 	END
 	grep -q 'everything is lost' "$CALMD_DIR/log"
+	ctl_is quiet.reason crash status
 	wait_for 10 processes_are_in_order 0
 	stop_managed
 }
