@@ -169,12 +169,37 @@ static int run_successor(struct supervisor_start *start)
 	return supervisor_run(start);
 }
 
+/*
+ * The configuration; where it is wrong, and an earlier supervisor has left sessions to
+ * go on with, the one that it had. -1 when a line was logged.
+ */
+static int load(const struct options *options, struct config *config)
+{
+	bool serve = !options->check && !options->print;
+	struct config_source last = {0};
+	char error[CONFIG_ERROR_MAX];
+
+	if (config_load(&options->source, config, error) == 0)
+		return 0;
+	log_error("%s", error);
+	char *text = serve ? supervisor_last_configuration() : NULL;
+	if (text == NULL)
+		return -1;
+	last.text = text;
+	int result = config_load(&last, config, error);
+	free(text);
+	if (result < 0)
+		log_error("the last configuration: %s", error);
+	else
+		log_warning("going on with the configuration that was in effect");
+	return result;
+}
+
 int main(int argc, char **argv, char **environment)
 {
 	static struct options options = {.source = {.file = DEFAULT_FILE, .optional = true}};
 	static struct config config;
 	struct supervisor_start start = {.source = &options.source, .config = &config};
-	char error[CONFIG_ERROR_MAX];
 
 	setproctitle_init(argc, argv, environment);
 	parse_options(argc, argv, &options);
@@ -189,10 +214,8 @@ int main(int argc, char **argv, char **environment)
 		return supervisor_check(&options.source);
 	if (options.role == RUN_SUCCESSOR)
 		return run_successor(&start);
-	if (config_load(&options.source, &config, error) < 0) {
-		log_error("%s", error);
+	if (load(&options, &config) < 0)
 		return 1;
-	}
 	if (options.print)
 		config_print(&config, stdout);
 	else if (options.check)

@@ -22,6 +22,13 @@ struct supervisor_start {
 /* Runs until it is told to end (SIGTERM, SIGINT); returns the exit status. */
 int supervisor_run(const struct supervisor_start *start);
 
+/*
+ * The text of the configuration that was in effect in a supervisor which has left
+ * something to go on with, to be freed; NULL when there is none. For a start whose own
+ * configuration is wrong.
+ */
+char *supervisor_last_configuration(void);
+
 /* With --role=check, what it says last when everything is well: this, and its version. */
 #define SUPERVISOR_CHECKED "checked: "
 

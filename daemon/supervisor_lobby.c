@@ -13,7 +13,9 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
 
@@ -43,8 +45,25 @@ static void put_kept(void *arg, uint32_t kind, uint32_t index, int fd)
 		put(s, &record);
 }
 
+/* The configuration in effect, for a start with one that is wrong. */
+static void note_config(struct supervisor *s)
+{
+	struct lobby_record record = {.kind = LOBBY_CONFIG, .fd_count = 1};
+	char *text = describe_config(s->config);
+	int fd = memfd_create("calmd-configuration", MFD_CLOEXEC);
+
+	record.fds[0] = fd;
+	if (text != NULL && fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text))
+		put(s, &record);
+	if (fd >= 0)
+		close(fd);
+	free(text);
+}
+
 void lobby_note_facts(struct supervisor *s)
 {
+	if (s->lobby.in < 0)
+		return;
 	struct lobby_facts facts = {
 		.registry_version = REGISTRY_VERSION,
 		.formats = version_formats(),
@@ -59,6 +78,7 @@ void lobby_note_facts(struct supervisor *s)
 	describe_facts(s, &facts.facts);
 	facts.facts.upgrades = s->master_config.upgrades; /* this is none */
 	put(s, &record);
+	note_config(s);
 }
 
 /* Has both ends kept. 0, or -1 with errno. */

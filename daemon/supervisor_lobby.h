@@ -18,6 +18,7 @@ enum {
 	LOBBY_MASTER,      /* the pidfd of the running master */
 	LOBBY_WORKER,      /* number: the worker's; struct registry_worker, and what is below */
 	LOBBY_CALL, /* number: the call's; struct registry_call; guard, and lanes if it has some */
+	LOBBY_CONFIG, /* a memfd with the configuration in effect, as text */
 };
 
 /* A worker's descriptors: those in its struct registry_worker mean nothing. */

@@ -87,7 +87,7 @@ static int add_workers(const struct supervisor *s, struct registry *registry)
 }
 
 /* The configuration in effect as text, to be freed. */
-static char *configuration_text(const struct config *config)
+char *describe_config(const struct config *config)
 {
 	char *text = NULL;
 	size_t length;
@@ -132,7 +132,7 @@ int supervisor_describe(struct supervisor *s, struct registry *registry)
 	registry->descriptors = calloc(REGISTRY_DESCRIPTORS_MAX, sizeof(*registry->descriptors));
 	registry->calls = calloc(CALL_GUARDS_MAX, sizeof(*registry->calls));
 	registry->program = strdup(s->program);
-	registry->configuration = configuration_text(s->config);
+	registry->configuration = describe_config(s->config);
 	if (registry->descriptors != NULL && registry->calls != NULL && registry->program != NULL &&
 	    registry->configuration != NULL && add_workers(s, registry) == 0) {
 		kept_each(&s->kept, add_descriptor, registry);

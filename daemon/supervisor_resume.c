@@ -11,7 +11,8 @@
  * work on one table. The old opener serves the workers that it knows, and ends with
  * them; there is a new one for all others.
  *
- * The configuration is the one that the file has now. The table keeps its shape,
+ * The configuration is the one that the file has now; where that is wrong, the one
+ * that was in effect, so that a mistake ends no session. The table keeps its shape,
  * the limits are the new ones. Guards and lanes are for the endpoints that were
  * listened on, so these stay; that a change of `listen` or
  * `control-socket` has to wait is logged.
@@ -20,6 +21,7 @@
  * taken up: everything is lost then, and logged.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -29,6 +31,7 @@
 
 #include "daemon/log.h"
 #include "daemon/service.h"
+#include "daemon/supervisor.h"
 #include "daemon/supervisor_lobby.h"
 #include "daemon/supervisor_state.h"
 
@@ -127,6 +130,10 @@ static bool collect(struct collection *collection, const struct lobby_record *re
 			return false;
 		collection->master = record->fds[0];
 		return true;
+	case LOBBY_CONFIG:
+		if (record->fd_count == 1)
+			close(record->fds[0]); /* for another start than this one */
+		return record->fd_count == 1;
 	case LOBBY_WORKER:
 		return add_worker(collection->registry, record);
 	case LOBBY_CALL:
@@ -202,11 +209,64 @@ static int lose(struct supervisor *s, struct registry *registry, const char *why
 	return 0;
 }
 
+/* The lobby's ends, as the service manager gave them; fetched once. */
+static const int *fetch(void)
+{
+	static int ends[2] = {-1, -1};
+	static bool fetched;
+
+	if (!fetched) {
+		ends[0] = service_kept(LOBBY_NAME_IN);
+		ends[1] = service_kept(LOBBY_NAME_OUT);
+		service_forget();
+	}
+	fetched = true;
+	return ends;
+}
+
 void resume_fetch(struct supervisor *s)
 {
-	s->kept.lobby[0] = service_kept(LOBBY_NAME_IN);
-	s->kept.lobby[1] = service_kept(LOBBY_NAME_OUT);
-	service_forget();
+	memcpy(s->kept.lobby, fetch(), sizeof(s->kept.lobby));
+}
+
+/* Reads the text in the memfd FD; NULL: it cannot be. */
+static char *read_text(int fd)
+{
+	char *text = malloc(REGISTRY_TEXT_MAX);
+	ssize_t got = text != NULL ? pread(fd, text, REGISTRY_TEXT_MAX - 1, 0) : -1;
+
+	if (got <= 0) {
+		free(text);
+		return NULL;
+	}
+	text[got] = '\0';
+	return text;
+}
+
+/* Reads the text; all that is in the lobby stays there. */
+static void pick_config(const struct lobby_record *record, void *arg)
+{
+	char **text = arg;
+
+	if (record->kind == LOBBY_CONFIG && record->fd_count == 1 && *text == NULL)
+		*text = read_text(record->fds[0]);
+	for (unsigned i = 0; i < record->fd_count; i++)
+		close(record->fds[i]);
+}
+
+char *supervisor_last_configuration(void)
+{
+	const int *ends = fetch();
+	struct lobby lobby;
+	char *text = NULL;
+
+	if (ends[0] < 0 || ends[1] < 0)
+		return NULL;
+	int in = fcntl(ends[0], F_DUPFD_CLOEXEC, 0), out = fcntl(ends[1], F_DUPFD_CLOEXEC, 0);
+	if (lobby_take_up(&lobby, in, out, pick_config, &text) < 0)
+		return NULL;
+	lobby_close(&lobby);
+	return text;
 }
 
 int resume_look(struct supervisor *s, struct registry *registry)

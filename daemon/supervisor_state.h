@@ -226,6 +226,7 @@ bool kept_complete(struct kept *kept, const struct config *config);
 void describe_facts(const struct supervisor *s, struct registry_facts *facts);
 struct registry_worker describe_worker(const struct worker *worker);
 struct registry_call describe_call(const struct call_guard *call);
+char *describe_config(const struct config *config); /* to be freed; NULL with errno */
 
 /* Collects all that another supervisor must know, for registry_free(). 0, or -1 with errno. */
 int supervisor_describe(struct supervisor *s, struct registry *registry);
@@ -254,7 +255,7 @@ void lobby_begin(struct supervisor *s);
 void lobby_go_on(struct supervisor *s);
 
 /* What there is about each of these now is in the lobby. */
-void lobby_note_facts(struct supervisor *s);
+void lobby_note_facts(struct supervisor *s); /* the configuration, too */
 void lobby_note_master(struct supervisor *s);
 void lobby_note_worker(struct supervisor *s, const struct worker *worker);
 void lobby_note_call(struct supervisor *s, const struct call_guard *call);

@@ -18,6 +18,7 @@ import select
 import signal
 import socket
 import sys
+import time
 
 
 class Manager:
@@ -125,6 +126,8 @@ class Manager:
         while True:
             code = self.wait(self.start())
             again = self.take("restart") or code != 0
+            if code > 0:
+                time.sleep(0.1)     # RestartSec; after a kill tests want it at once
             if self.take("spoil"):
                 socket.socket(fileno=os.dup(self.store[0][1])).send(b"something else")
             if not again or os.path.exists(self.path("give-up")):

@@ -208,7 +208,7 @@ change_on_demand() {
 	stop_managed
 }
 
-@test "another configuration: limits change with the restart, listeners and the table stay" {
+@test "another configuration: limits change with the restart, listeners and the table stay; a wrong one is none" {
 	start_calmd
 	wait_for 10 is_ready
 	change_on_demand follow <<-'END'
@@ -221,7 +221,14 @@ change_on_demand() {
 		assert client.run("echo here") == "here\n"
 		with Telnet(SERVER6, PORT) as another:
 		    another.read_until(rb"# $")
+		# one with a mistake: what was in effect stays
+		with open(os.environ["CALMD_DIR"] + "/options", "a") as options:
+		    print('-o', 'max-connections=none', sep="\n", file=options)
+		change("KILL")
+		assert client.run("echo here") == "here\n"
 	END
+	grep -q 'max-connections: ' "$CALMD_DIR/log"
+	grep -q 'going on with the configuration that was in effect' "$CALMD_DIR/log"
 	assert_equal max_connections "$(ctl_get limits.max_connections status)" 7
 	grep -q 'listen: stays as it was' "$CALMD_DIR/log"
 	stop_managed
