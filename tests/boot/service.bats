@@ -11,7 +11,7 @@ setup_file() {
 	[ -z "${CALMD_SANITIZERS:-}" ] || skip "the machine has no sanitizers' libraries"
 	make_network
 	make_root
-	make_machine
+	make_machine 'msl = 1s'
 	boot_machine
 }
 
@@ -167,6 +167,8 @@ three_sessions() {
 	wait_for 20 assert_nothing_left
 	in_machine mv /usr/local/sbin/calmd.away /usr/local/sbin/calmd
 	in_machine systemctl reset-failed calmd
+	in_machine systemctl start calmd
+	in_machine journalctl -u calmd --no-pager -n 20 | grep 'quiet time'
 }
 
 assert_nothing_left() {
@@ -178,7 +180,7 @@ assert_nothing_left() {
 	run_peer "$(machine_leader)" <<-'END'
 		import subprocess
 		from telnet import *
-		client = Telnet(SERVER4, PORT)
+		client = Telnet(SERVER4, PORT, timeout=30) # the last test may have left some quiet time
 		client.read_until(rb"login: $")
 		for what in "restart", "stop":
 		    subprocess.run(["nsenter", "-t", sys.argv[1], "-m", "-p", "systemctl", what, "calmd"], check=True)
