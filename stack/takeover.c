@@ -13,6 +13,8 @@
  */
 #include "engine.h"
 
+#include <stdlib.h>
+
 /* What a peer must be told when its entry is dropped. */
 static struct condemned *condemn(struct stack *s, const struct conn_identity *identity)
 {
@@ -218,6 +220,44 @@ static void rebuild_time_wait(struct stack *s, uint32_t slot)
 	s->open_time_waits++;
 }
 
+/* ---- who has been in a list for longest ---- */
+
+/* Since when the entry is what it is, as far as its own list is concerned. */
+static uint64_t since(const struct stack *s, uint32_t slot)
+{
+	if (slot_is_conn(s, slot))
+		return slot_conn(s, slot)->established_us;
+	if (slot_is_half_open(s, slot))
+		return slot_identity(s, slot)->created_us;
+	return slot_time_wait(s, slot)->deadline_us;
+}
+
+static int compare_since(const void *one, const void *other, void *stack)
+{
+	uint64_t a = since(stack, *(const uint32_t *)one);
+	uint64_t b = since(stack, *(const uint32_t *)other);
+
+	return (a > b) - (a < b);
+}
+
+/* Without memory for it the order stays that of the slots. */
+static void list_by_age(struct stack *s, struct slot_list *list)
+{
+	uint32_t *slots = calloc(list->count + 1, sizeof(*slots)), count = 0;
+
+	if (slots == NULL)
+		return;
+	for (uint32_t slot = slot_list_oldest(list); slot != LOOKUP_NONE;
+	     slot = slot_list_next(list, slot))
+		slots[count++] = slot;
+	qsort_r(slots, count, sizeof(*slots), compare_since, s);
+	for (uint32_t i = 0; i < count; i++) {
+		slot_list_drop(list, slots[i]);
+		slot_list_put(list, slots[i]);
+	}
+	free(slots);
+}
+
 void takeover_rebuild(struct stack *s)
 {
 	uint32_t slot = 0;
@@ -228,4 +268,9 @@ void takeover_rebuild(struct stack *s)
 		rebuild_half_open(s, slot);
 	for (uint32_t i = 0; i < s->shape.time_waits; i++, slot++)
 		rebuild_time_wait(s, slot);
+	/* it has just been filled from its beginning */
+	qsort_r(s->accept_queue.slot, s->accept_queue.count, sizeof(*s->accept_queue.slot),
+	        compare_since, s);
+	list_by_age(s, &s->used_half_opens);
+	list_by_age(s, &s->used_time_waits);
 }

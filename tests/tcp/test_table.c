@@ -439,6 +439,73 @@ static void what_waits_in_the_accept_queue_waits_on(void **state)
 	user_take(bed, 500);
 }
 
+static void whoever_waits_is_served_in_turn_whatever_his_slot(void **state)
+{
+	struct bed *bed = *state;
+	struct conn_handle next;
+	uint64_t first, second;
+
+	establish(bed);
+	first = info_of(bed).id;
+	bed_pass(bed, 10 * MS);
+	bed_peer(bed, 1, PEER_PORT + 1);
+	establish(bed);
+	second = info_of(bed).id;
+	assert_true(stack_abort(bed->stack, first, bed->now_us));
+	bed_settle(bed);
+	bed->expected = bed->outs; /* its RST */
+	bed_pass(bed, 10 * MS);
+	bed_peer(bed, 2, PEER_PORT + 2);
+	establish(bed); /* in the first one's slot */
+	assert_true(lookup_find(bed->stack->lookup, &bed->flow) == 0);
+	bed_take_over(bed);
+	assert_true(stack_accept_next(bed->stack, &next));
+	assert_int_equal(next.id, second);
+}
+
+/* Port PORT of the peer's comes, goes and waits in TIME-WAIT. */
+static void come_and_go(struct bed *bed, uint16_t port)
+{
+	bed_peer(bed, 0, port);
+	reach(bed, TCP_TIME_WAIT);
+	worker_close(&bed->worker);
+	bed->attached = false;
+	bed_pass(bed, 10 * MS);
+}
+
+static void the_oldest_time_wait_entry_makes_room_whatever_its_slot(void **state)
+{
+	struct stack_config config = bed_config();
+	struct flow second, third;
+	struct bed bed;
+
+	(void)state;
+	config.time_wait = 2;
+	bed_open(&bed, IP_V4, &config);
+	come_and_go(&bed, PEER_PORT + 1);
+	ask_abort(&bed);
+	come_and_go(&bed, PEER_PORT + 2);
+	second = bed.flow;
+	come_and_go(&bed, PEER_PORT + 3);
+	third = bed.flow;
+	/* the later one is in the lower slot: by hand, for slots are taken as the engine likes */
+	if (lookup_find(bed.stack->lookup, &third) > lookup_find(bed.stack->lookup, &second)) {
+		bed.flow = second;
+		ask_abort(&bed);
+		come_and_go(&bed, PEER_PORT + 4);
+		second = third;
+		third = bed.flow;
+	}
+	assert_true(lookup_find(bed.stack->lookup, &third) <
+	            lookup_find(bed.stack->lookup, &second));
+	bed_take_over(&bed);
+	come_and_go(&bed, PEER_PORT + 5);
+	assert_int_equal(counter(&bed, time_wait_full), 1);
+	assert_int_equal(stack_find(bed.stack, &second), 0);
+	assert_int_not_equal(stack_find(bed.stack, &third), 0);
+	bed_close(&bed);
+}
+
 /*
  * The master died when it had committed whose the connection is, and the worker before it
  * heard of that: what was in its ring waits for the next one.
@@ -904,6 +971,8 @@ int main(void)
 		cmocka_unit_test(every_state_outlives_its_engine),
 		with_bed(masters_that_die_at_once_lose_nothing),
 		with_bed(what_waits_in_the_accept_queue_waits_on),
+		with_bed(whoever_waits_is_served_in_turn_whatever_his_slot),
+		cmocka_unit_test(the_oldest_time_wait_entry_makes_room_whatever_its_slot),
 		with_bed(what_a_worker_has_not_taken_up_waits_for_another_one),
 		with_bed(nothing_is_sent_from_a_ring_that_is_not_mapped_yet),
 		with_bed(the_master_page_is_written_again),
