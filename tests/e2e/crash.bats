@@ -14,12 +14,12 @@ make_crash_seed() {
 	export CRASH_SEED=${CALMD_SEED:-$((EPOCHSECONDS % 1000000))}
 }
 
-# crowd OPTION...: a crowd of sessions on the running daemon (tests/crash/crowd.c says how). What it
-# printed is in the file, where the figures are looked up.
+# crowd OPTION...: a crowd of sessions on the running daemon (tests/crash/crowd.c says how), at
+# CROWD_ADDRESS. What it printed is in the file, where the figures are looked up.
 crowd() {
 	local status=0
 	in_client "$CALMD_BUILDDIR/tests/crash/crowd" -s "$CRASH_SEED" -p "$(calmd_pid)" \
-		-f "$CALMD_BUILDDIR/tests/crash/far" "$@" "$SERVER4" "$PORT" \
+		-f "$CALMD_BUILDDIR/tests/crash/far" "$@" "${CROWD_ADDRESS:-$SERVER4}" "$PORT" \
 		>"$BATS_TEST_TMPDIR/crowd" 2>&1 || status=$?
 	cat "$BATS_TEST_TMPDIR/crowd"
 	sed 's/^/# /' "$BATS_TEST_TMPDIR/crowd" >&3
@@ -63,6 +63,15 @@ assert_no_growth() {
 	stop_after_deaths
 }
 
+@test "nor on a line that loses, doubles and reorders packets" {
+	[ -n "${CALMD_LONG:-}" ] || skip "a long test"
+	start_wire --delay 10 --jitter 2 --loss 2 --duplicate 1 --reorder 2 --seed "$CRASH_SEED"
+	start_calmd -o "listen={\"$WIRE_SERVER4:$PORT\"}"
+	CROWD_ADDRESS=$WIRE_SERVER4 crowd -k "${CALMD_KILLS:-250}" -c "$(ids)"
+	stop_after_deaths
+	stop_wire
+}
+
 # start_killed: calmd whose master kills itself where the plan says (tests/crash/kill_points.h).
 start_killed() {
 	export CALMD_KILL_POINTS=$BATS_TEST_TMPDIR/plan
@@ -76,7 +85,7 @@ start_killed() {
 @test "no session notices at which point of its work the master dies" {
 	start_killed
 	start_background calls in_client python3 "$E2E/crash.py" "$CLIENT4" 5000
-	crowd -v 2 -a "$CALMD_KILL_POINTS" -k "1${CALMD_LONG:+0}" -c "$(ids)"
+	CROWD_ADDRESS=$SERVER6 crowd -v 2 -a "$CALMD_KILL_POINTS" -k "1${CALMD_LONG:+0}" -c "$(ids)"
 	stop_background calls
 	assert_equal "calls" "$(sort -u "$BATS_FILE_TMPDIR/calls.out")" "called"
 	stop_after_deaths

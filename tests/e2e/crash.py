@@ -76,14 +76,14 @@ def serve_calls(address, port):
     """
     Has the daemon call ADDRESS, again and again, and logs out at once; whoever is called gets
     its prompt and an orderly end. Calls that a death has cut off before they were
-    established are no loss; calmctl says so.
+    established are no loss; calmctl says so. Between two calls it is told to reload.
     """
     server = socket.create_server((address, port))
     server.settimeout(0.5)
     while True:
-        command = [os.environ["CALMCTL"], "-s", os.environ["CALMD_SOCKET"], "call",
-                   f"{address}:{port}"]
-        subprocess.run(command, capture_output=True, timeout=30, check=False)
+        command = [os.environ["CALMCTL"], "-s", os.environ["CALMD_SOCKET"]]
+        for what in ["reload"], ["call", f"{address}:{port}"]:
+            subprocess.run(command + what, capture_output=True, timeout=30, check=False)
         try:
             called = server.accept()[0]
         except TimeoutError:
