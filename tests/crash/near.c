@@ -87,7 +87,8 @@ static void put_data(struct near *near, const uint8_t *bytes, size_t length)
 /* More of the stream, a block at a time. */
 static void make_stream(struct near *near, uint64_t now_us)
 {
-	uint64_t more = (now_us - near->since_us) * near->rate / 1000000;
+	uint64_t passed_us = now_us > near->since_us ? now_us - near->since_us : 0;
+	uint64_t more = passed_us * near->rate / 1000000;
 	uint8_t block[BLOCK_BYTES];
 
 	if (more > 0) {
