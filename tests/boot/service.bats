@@ -5,24 +5,36 @@
 
 load lib
 
+# Why it cannot be; nothing: it can.
+missing() {
+	if [ -n "${CALMD_SANITIZERS:-}" ]; then
+		echo "the machine has no libraries of sanitizers"
+	elif ! command -v systemd-nspawn >/dev/null || ! command -v debootstrap >/dev/null; then
+		echo "systemd-container and debootstrap are not installed: ./bootstrap packages boot"
+	fi
+}
+
 setup_file() {
-	command -v systemd-nspawn debootstrap >/dev/null ||
-		skip "systemd-container and debootstrap are not installed: ./bootstrap packages boot"
-	[ -z "${CALMD_SANITIZERS:-}" ] || skip "the machine has no sanitizers' libraries"
+	[ -z "$(missing)" ] || return 0
 	make_network
 	make_root
 	make_machine 'msl = 1s'
 	boot_machine
 }
 
+setup() {
+	[ -n "${MACHINE:-}" ] || skip "$(missing)"
+}
+
 teardown_file() {
+	[ -n "${MACHINE:-}" ] || return 0
 	remove_machine
 	stop_all_background
 	remove_network
 }
 
 teardown() {
-	[ -n "${BATS_TEST_COMPLETED:-}" ] || show_machine
+	[ -n "${BATS_TEST_COMPLETED:-}" ] || [ -z "${MACHINE:-}" ] || show_machine
 }
 
 # The unit is stopped, with nothing left of it.
