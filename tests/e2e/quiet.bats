@@ -189,6 +189,14 @@ connects_at_once() {
 	start_calmd -o quiet-time=off
 	quiet_is off 0 0
 	connects_at_once
+	# An end that a master has to be forced to is not in order.
+	kill -STOP "$(ctl_get master_pid status)"
+	kill -TERM "$(calmd_pid)"
+	wait_for 5 grep -q 'ending: SIGTERM' "$CALMD_DIR/log"
+	kill -TERM "$(calmd_pid)"
+	wait_calmd_end 10
+	start_calmd
+	quiet_is crash 45 60
 	kill_everything
 	start_calmd -o quiet-time=1h
 	quiet_is fixed 3590 3600
