@@ -121,13 +121,17 @@ refused() {
 	stop_calmd
 }
 
-@test "SIGUSR2 upgrades, too, and a signal that comes meanwhile is not lost" {
-	start_upgradable
+@test "SIGUSR2 upgrades, too; a quiet time goes on, and no signal is lost" {
+	start_upgradable -o quiet-time=300
+	local quiet
+	quiet=$(quiet_seconds)
 	put "$(next)"
 	kill -USR2 "$(calmd_pid)"
 	wait_for 20 ctl_is version 9.9.9 status
 	ctl_is upgrades 1 status
 	assert_equal "name" "$(cat "/proc/$(calmd_pid)/comm")" calmd
+	[ "$(quiet_seconds)" -gt 200 ]
+	[ "$(quiet_seconds)" -le "$quiet" ]
 	put "$CALMD_BUILDDIR/daemon/calmd"
 	# Signals all the while, so that some come when the new program is not ready for them yet: it
 	# would die of them.
@@ -148,6 +152,11 @@ refused() {
 	END
 	wait_for 20 ctl_is upgrades 2 status
 	stop_calmd
+}
+
+# quiet_seconds: how long the quiet time still lasts.
+quiet_seconds() {
+	ctl_get quiet.left_s status
 }
 
 @test "a session that begins while its opener is replaced begins" {
