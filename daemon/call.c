@@ -126,7 +126,7 @@ static void priv_call_end(struct call_table *calls, const struct call *call)
 	struct message_call_port end = {
 		.call = call->number, .local = call->local, .peer = call->peer};
 
-	link_remove(calls->master->link, call->number, IP_NONE);
+	link_remove(calls->master->link, call->number);
 	master_tell(calls->master, MESSAGE_PRIV_CALL_END, &end, sizeof(end));
 }
 
@@ -232,7 +232,7 @@ void call_port(struct call_table *calls, const struct message_call_port *given, 
 		snprintf(text, sizeof(text), "no local port: %s", strerror(given->error));
 		call->guarded = false;
 		answer(calls, call, text);
-		link_remove(calls->master->link, call->number, IP_NONE);
+		link_remove(calls->master->link, call->number);
 		forget(calls, call);
 		return;
 	}

@@ -37,6 +37,8 @@ static const char usage_text[] =
 	"  abort ID                            end it with RST\n"
 	"  call [-46] [-p PORT] HOST[:PORT]    open a connection, then a session for who answers\n"
 	"  stats                               the counters\n"
+	"  drain                               take no new connections; sessions go on\n"
+	"  resume                              take new connections again\n"
 	"  reload                              read the configuration again\n"
 	"  upgrade                             go on as the version that is on disk now\n"
 	"\n"
@@ -143,7 +145,8 @@ static int run_show(const struct options *options, int argc, char **argv)
 	return ask_id(options, argv[0], argc, argv, calmctl_print_show);
 }
 
-static int run_reload(const struct options *options, int argc, char **argv)
+/* reload, drain and resume */
+static int run_notes(const struct options *options, int argc, char **argv)
 {
 	return ask_plain(options, argv[0], argc, calmctl_print_notes);
 }
@@ -262,9 +265,10 @@ static const struct {
 	const char *name;
 	int (*run)(const struct options *options, int argc, char **argv);
 } commands[] = {
-	{"status", run_status}, {"list", run_list},     {"show", run_show},
-	{"close", run_end},     {"abort", run_end},     {"call", run_call},
-	{"stats", run_stats},   {"reload", run_reload}, {"upgrade", run_upgrade},
+	{"status", run_status}, {"list", run_list},       {"show", run_show},
+	{"close", run_end},     {"abort", run_end},       {"call", run_call},
+	{"stats", run_stats},   {"drain", run_notes},     {"resume", run_notes},
+	{"reload", run_notes},  {"upgrade", run_upgrade},
 };
 
 /* --json may stand behind the command, too: takes it out, returns how many words are left. */

@@ -105,6 +105,9 @@ void calmctl_print_status(FILE *out, const json_t *status)
 	if (calmctl_number(status, "upgrades") > 0)
 		fprintf(out, "upgrades     %lld\n", calmctl_number(status, "upgrades"));
 	print_quiet(out, json_object_get(status, "quiet"));
+	if (json_is_true(json_object_get(status, "draining")))
+		fprintf(out, "draining     %lld sessions left; no new connections are taken\n",
+		        calmctl_number(status, "sessions"));
 	fprintf(out, "workers      %lld idle, %lld busy\n", calmctl_number(workers, "idle"),
 	        calmctl_number(workers, "busy"));
 	fprintf(out, "connections  %lld of %lld", calmctl_number(status, "connections"),

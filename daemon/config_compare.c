@@ -39,3 +39,8 @@ void config_compare(const struct config *from, const struct config *to,
 		free(after);
 	}
 }
+
+void config_keep(const struct config_key *key, const struct config *from, struct config *to)
+{
+	memcpy((char *)to + key->offset, (const char *)from + key->offset, key->size);
+}

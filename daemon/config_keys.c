@@ -61,22 +61,27 @@ static const char *log_level_choice(uint32_t index)
 	return index < sizeof(words) / sizeof(words[0]) ? words[index] : NULL;
 }
 
-#define AT(member)   .offset = offsetof(struct config, member)
-#define TEXT(member) AT(member), .size = sizeof(((struct config *)NULL)->member)
+#define AT(member)    .offset = offsetof(struct config, member)
+#define SIZED(member) AT(member), .size = sizeof(((struct config *)NULL)->member)
+
+/* Both members that quiet-time has, one behind the other. */
+#define QUIET_SIZE                                                                                 \
+	(offsetof(struct config, quiet_us) + sizeof(uint64_t) - offsetof(struct config, quiet))
 
 const struct config_key config_keys[] = {
 	{"listen", "{\"127.0.0.1:23\", \"[::1]:23\"}", &config_endpoints, AT(listen)},
-	{"user", "_calmd", &config_name, TEXT(user), .min = 1},
-	{"worker-user", "_calmd-worker", &config_name, TEXT(worker_user), .min = 1},
-	{"max-connections", "250", &config_number, AT(max_connections), .min = 1, .max = 60000},
+	{"user", "_calmd", &config_name, SIZED(user), .min = 1, .restart = true},
+	{"worker-user", "_calmd-worker", &config_name, SIZED(worker_user), .min = 1,
+         .restart = true},
+	{"max-connections", "250", &config_number, SIZED(max_connections), .min = 1, .max = 60000},
 	{"max-connections-per-source", "100", &config_number, AT(max_connections_per_source),
          .max = 60000},
-	{"backlog", "64", &config_number, AT(backlog), .min = 1, .max = 60000},
-	{"half-open", "1024", &config_number, AT(half_open), .min = 1, .max = 1000000},
+	{"backlog", "64", &config_number, SIZED(backlog), .min = 1, .max = 60000},
+	{"half-open", "1024", &config_number, SIZED(half_open), .min = 1, .max = 1000000},
 	{"syn-cookies", "auto", &config_choice, AT(syn_cookies), .choice = syn_cookies_choice},
 	{"busy", "drop", &config_choice, AT(busy), .choice = busy_choice},
 	{"busy-message", "\"Too many connections. Please try again later.\"", &config_text,
-         TEXT(busy_message)},
+         SIZED(busy_message)},
 	{"min-spare-workers", "8", &config_number, AT(min_spare_workers), .min = 1, .max = 1000},
 	{"max-spare-workers", "24", &config_number, AT(max_spare_workers), .min = 1, .max = 1000},
 	{"login", "{\"login\", \"-p\", \"-h\", \"%h\"}", &config_arguments, AT(login)},
@@ -90,7 +95,8 @@ const struct config_key config_keys[] = {
          .max = 2048u << 20},
 	{"call-timeout", "3m", &config_time, AT(call_timeout_us), .min = 1, .max = 3600},
 	{"msl", "30s", &config_time, AT(msl_us), .min = 1, .max = 600},
-	{"quiet-time", "auto", &config_quiet, .min = 1, .max = 3600},
+	{"quiet-time", "auto", &config_quiet, AT(quiet), .size = QUIET_SIZE, .min = 1, .max = 3600,
+         .restart = true},
 	{"congestion-control", "bbr", &config_choice, AT(congestion), .choice = congestion_choice},
 	{"dscp", "0", &config_number, AT(dscp), .max = 63},
 	{"ttl", "64", &config_number, AT(ttl), .min = 1, .max = 255},
@@ -99,10 +105,11 @@ const struct config_key config_keys[] = {
          .max = RING_SIZE_MAX},
 	{"receive-buffer", "256k", &config_size, AT(receive_buffer), .min = RING_SIZE_MIN,
          .max = RING_SIZE_MAX},
-	{"control-socket", "/run/calmd/control", &config_path, TEXT(control_socket)},
-	{"control-group", "\"\"", &config_name, TEXT(control_group)},
-	{"control-read-group", "\"\"", &config_name, TEXT(control_read_group)},
-	{"state-dir", "/var/lib/calmd", &config_path, TEXT(state_dir)},
+	{"control-socket", "/run/calmd/control", &config_path, SIZED(control_socket),
+         .restart = true},
+	{"control-group", "\"\"", &config_name, SIZED(control_group)},
+	{"control-read-group", "\"\"", &config_name, SIZED(control_read_group)},
+	{"state-dir", "/var/lib/calmd", &config_path, SIZED(state_dir), .restart = true},
 	{"log-level", "info", &config_choice, AT(log_level), .choice = log_level_choice},
 };
 

@@ -32,7 +32,8 @@ struct config_key {
 	const char *fallback; /* the default, as in the file */
 	const struct config_kind *kind;
 	size_t offset;     /* in struct config */
-	size_t size;       /* of a string's array */
+	size_t size;       /* of a string's array, and of what config_keep() copies */
+	bool restart;      /* cannot change while calmd runs */
 	uint64_t min, max; /* of numbers, sizes (bytes) and times (seconds) */
 	const char *zero;  /* the word for a time that is off; NULL: never off */
 	const char *(*choice)(uint32_t index); /* the words it takes, NULL behind the last */
@@ -50,6 +51,9 @@ void config_compare(const struct config *from, const struct config *to,
                     void (*each)(void *arg, const struct config_key *key, const char *from,
                                  const char *to),
                     void *arg);
+
+/* *TO gets KEY's value in *FROM; for keys with a size. */
+void config_keep(const struct config_key *key, const struct config *from, struct config *to);
 
 /* The key called NAME, or NULL. */
 const struct config_key *config_key_find(const char *name);

@@ -97,6 +97,16 @@ static json_t *priv_upgrade(struct master *m, uint64_t client)
 	return ask_supervisor(m, client, MESSAGE_PRIV_UPGRADE);
 }
 
+static json_t *priv_drain(struct master *m, uint64_t client)
+{
+	return ask_supervisor(m, client, MESSAGE_PRIV_DRAIN);
+}
+
+static json_t *priv_resume(struct master *m, uint64_t client)
+{
+	return ask_supervisor(m, client, MESSAGE_PRIV_RESUME);
+}
+
 /* The lines of a text as an array. */
 static json_t *lines_of(const char *text)
 {
@@ -148,6 +158,10 @@ json_t *control_run(struct master *m, uint64_t client, const struct control_requ
 		return priv_reload(m, client);
 	case CONTROL_UPGRADE:
 		return priv_upgrade(m, client);
+	case CONTROL_DRAIN:
+		return priv_drain(m, client);
+	case CONTROL_RESUME:
+		return priv_resume(m, client);
 	default:
 		return control_refusal("unknown command");
 	}

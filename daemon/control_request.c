@@ -33,6 +33,8 @@ static const struct {
 	[CONTROL_CALL] = {"call", KEY_PEER, KEY_PEER | KEY_PORT | KEY_INTERFACE, true},
 	[CONTROL_RELOAD] = {"reload", 0, 0, true},
 	[CONTROL_UPGRADE] = {"upgrade", 0, 0, true},
+	[CONTROL_DRAIN] = {"drain", 0, 0, true},
+	[CONTROL_RESUME] = {"resume", 0, 0, true},
 };
 
 bool control_command_acts(enum control_command command)

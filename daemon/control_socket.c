@@ -72,6 +72,11 @@ static int set_rights(const char *path, uint32_t group, uint32_t read_group)
 	return chmod(path, mode);
 }
 
+int control_socket_allow(const struct control_socket *control, uint32_t group, uint32_t read_group)
+{
+	return set_rights(control->path, group, read_group);
+}
+
 int control_socket_open(struct control_socket *control, const char *path, uint32_t group,
                         uint32_t read_group)
 {

@@ -26,6 +26,9 @@ struct control_socket {
 int control_socket_open(struct control_socket *control, const char *path, uint32_t group,
                         uint32_t read_group);
 
+/* Other groups may connect from now on. 0, or -1 with errno. */
+int control_socket_allow(const struct control_socket *control, uint32_t group, uint32_t read_group);
+
 /* Closes it and removes the file, if it still is ours. */
 void control_socket_close(struct control_socket *control);
 

@@ -12,7 +12,8 @@
 
 #include "daemon/message.h"
 
-#define FILTER_MAX (MESSAGE_LISTEN_MAX + 24) /* instructions */
+#define FILTER_PORTS_MAX 64
+#define FILTER_MAX       (FILTER_PORTS_MAX + 24) /* instructions */
 
 struct filter {
 	unsigned length;
@@ -22,7 +23,7 @@ struct filter {
 /* The ports that a pair of lanes serves. */
 struct filter_ports {
 	unsigned count;
-	uint16_t local[MESSAGE_LISTEN_MAX];
+	uint16_t local[FILTER_PORTS_MAX];
 	uint16_t peer; /* 0: any */
 };
 

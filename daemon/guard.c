@@ -2,14 +2,22 @@
  * Guards. The filter that drops everything is there before the socket listens,
  * so that the kernel never completes a handshake of its own, and a dropped
  * segment is not answered. SO_REUSEADDR lets the port be taken although old
- * connections of a former program linger; never SO_REUSEPORT, which would let
- * others in.
+ * connections of a former program linger.
+ *
+ * SO_REUSEPORT would let others in. Only where a guard is wanted for an endpoint that
+ * another guard of ours has a part of (0.0.0.0:23 beside 10.0.0.1:23) all of these have
+ * it for the moment: there is no other way to have both without a gap, in which the
+ * kernel would reset connections. Afterwards the kernel still remembers the port as one
+ * that is shared; a socket that takes it by force (TCP_REPAIR) and without
+ * SO_REUSEPORT makes it forget that, and is closed.
  */
 #include "daemon/guard.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -43,15 +51,58 @@ static int take_port(int fd, struct endpoint *local)
 	return endpoint_from_sockaddr(&address, local) ? 0 : -1;
 }
 
-int guard_open(struct endpoint *local)
+static int new_socket(const struct endpoint *local)
 {
 	int family = local->address.version == IP_V4 ? AF_INET : AF_INET6;
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
 
+	if (fd >= 0 && prepare(fd, local->address.version) < 0) {
+		int cause = errno;
+		close(fd);
+		errno = cause;
+		return -1;
+	}
+	return fd;
+}
+
+static int share(int fd, int on)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+}
+
+/* The kernel forgets that LOCAL's port was shared. */
+static void unshare_port(const struct endpoint *local)
+{
+	struct sockaddr_storage address;
+	socklen_t length = endpoint_to_sockaddr(local, &address);
+	int on = 1, fd = new_socket(local);
+
+	if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) < 0 ||
+	    bind(fd, (struct sockaddr *)&address, length) < 0)
+		log_warning("port %u: programs of root's could share it: %s", local->port,
+		            strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+int guard_open(struct endpoint *local, const int *beside, unsigned count)
+{
+	int fd = new_socket(local), taken = -1, cause;
+
 	if (fd < 0)
 		return -1;
-	if (prepare(fd, local->address.version) < 0 || take_port(fd, local) < 0) {
-		int cause = errno;
+	for (unsigned i = 0; i < count; i++)
+		share(beside[i], 1);
+	if (count == 0 || share(fd, 1) == 0)
+		taken = take_port(fd, local);
+	cause = errno;
+	for (unsigned i = 0; i < count; i++)
+		share(beside[i], 0);
+	if (count > 0 && taken == 0) {
+		share(fd, 0);
+		unshare_port(local);
+	}
+	if (taken < 0) {
 		close(fd);
 		errno = cause;
 		return -1;

@@ -9,12 +9,13 @@
 #include "stack/address.h"
 
 /*
- * Guards *LOCAL (address set; port 0: any free one, which is then put there).
+ * Guards *LOCAL (address set; port 0: any free one, which is then put there). BESIDE are
+ * COUNT guards of ours that may stay although they have a part of it, or it of them.
  * Returns the socket, which guards until it is closed, or -1 with errno:
  * EADDRINUSE when another program listens there, EADDRNOTAVAIL when the host has
  * no such address.
  */
-int guard_open(struct endpoint *local);
+int guard_open(struct endpoint *local, const int *beside, unsigned count);
 
 /*
  * Logs a warning for every kernel connection that is established on one of the

@@ -111,6 +111,7 @@ static struct lane *lane_add(struct link *link, const struct message_lanes *lane
 	lane->version = lanes->version;
 	lane->syn = syn;
 	lane->call = lanes->call;
+	lane->set = lanes->set;
 	LIST_INSERT_HEAD(&link->lanes, lane, entry);
 	if (!set_options(fd, lanes->version)) {
 		lane_free(lane);
@@ -154,16 +155,28 @@ bool link_add(struct link *link, const struct message_lanes *lanes, int syn_fd, 
 	return added;
 }
 
-void link_remove(struct link *link, uint64_t call, uint32_t version)
+void link_remove(struct link *link, uint64_t call)
 {
-	struct lane *lane = LIST_FIRST(&link->lanes);
+	struct lane *lane, *next;
 
-	while (lane != NULL) {
-		struct lane *next = LIST_NEXT(lane, entry);
-
-		if (lane->call == call && (version == IP_NONE || lane->version == version))
+	for (lane = LIST_FIRST(&link->lanes); lane != NULL; lane = next) {
+		next = LIST_NEXT(lane, entry);
+		if (lane->call == call)
 			lane_free(lane);
-		lane = next;
+	}
+	choose_senders(link);
+}
+
+void link_replace(struct link *link, const struct message_lanes *lanes)
+{
+	struct lane *lane, *next;
+
+	for (lane = LIST_FIRST(&link->lanes); lane != NULL; lane = next) {
+		next = LIST_NEXT(lane, entry);
+		if (lane->call == 0 && lane->version == lanes->version && lane->set == lanes->set) {
+			link_read_dry(lane);
+			lane_free(lane);
+		}
 	}
 	choose_senders(link);
 }

@@ -50,8 +50,11 @@ void link_destroy(struct link *link);
  */
 bool link_add(struct link *link, const struct message_lanes *lanes, int syn_fd, int data_fd);
 
-/* Closes the lanes of CALL (0: the listeners') and IP version VERSION (0: both). */
-void link_remove(struct link *link, uint64_t call, uint32_t version);
+/* Closes the lanes of CALL, which is above 0. */
+void link_remove(struct link *link, uint64_t call);
+
+/* Reads those of the listeners' lanes that LANES names dry, and closes them. */
+void link_replace(struct link *link, const struct message_lanes *lanes);
 
 /* Sends everything that the engine has to send. A packet that cannot be sent is lost. */
 void link_flush(struct link *link, uint64_t now_us);

@@ -23,6 +23,7 @@ struct lane {
 	uint32_t version; /* enum ip_version */
 	bool syn;
 	uint64_t call; /* 0: the listeners' */
+	uint32_t set;
 };
 
 /*
@@ -71,6 +72,9 @@ struct link {
 bool link_receiver_init(struct link_receiver *receiver);
 void link_receiver_free(struct link_receiver *receiver);
 void link_sender_init(struct link_sender *sender, uint32_t version);
+
+/* Takes in all that waits in the lane; the caller settles. */
+void link_read_dry(struct lane *lane);
 
 /* A lane is readable. */
 void link_on_readable(evutil_socket_t fd, short what, void *arg);

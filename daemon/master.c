@@ -79,12 +79,12 @@ static bool receive_config(struct master *m)
 		return false;
 	}
 	memcpy(&m->config, message->payload, sizeof(m->config));
-	m->config.busy_message[sizeof(m->config.busy_message) - 1] = '\0';
-	m->config.version[sizeof(m->config.version) - 1] = '\0';
-	if (m->config.listens > MESSAGE_LISTEN_MAX)
-		m->config.listens = MESSAGE_LISTEN_MAX;
 	for (uint32_t i = message->header.fds; i < CONFIG_FDS; i++)
 		message->fd[i] = -1;
+	if (!master_config_bound(&m->config)) {
+		log_error("the supervisor sent an impossible configuration");
+		return false;
+	}
 	log_set_level((enum log_level)m->config.log_level);
 	return true;
 }
@@ -169,11 +169,9 @@ static bool create_stack(struct master *m, int table_fd)
 			m->status = MASTER_EXIT_TABLE;
 		return false;
 	}
-	for (uint32_t i = 0; i < m->config.listens; i++) {
-		if (!stack_listen(m->stack, &m->config.listen[i])) {
-			log_error("cannot listen on endpoint %u of the configuration", i + 1);
-			return false;
-		}
+	if (!master_listen(m, NULL)) {
+		log_error("cannot listen on every endpoint of the configuration");
+		return false;
 	}
 	return master_quiet_create(m, fresh);
 }

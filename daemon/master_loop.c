@@ -133,6 +133,8 @@ void master_loop_destroy(struct master *m)
 		close(m->near_fd);
 	if (m->again != NULL)
 		event_free(m->again);
+	if (m->closed_timer != NULL)
+		event_free(m->closed_timer);
 	if (m->end_timer != NULL)
 		event_free(m->end_timer);
 }

@@ -31,7 +31,7 @@ static void handle(struct master *m, uint64_t now_us)
 		link_add(m->link, lanes, message->fd[0], message->fd[1]);
 		return;
 	case MESSAGE_LANES_CLOSE:
-		link_remove(m->link, lanes->call, lanes->version);
+		link_replace(m->link, lanes);
 		return;
 	case MESSAGE_BARRED_PAIRS:
 		master_bar_pairs(m, payload, now_us);
@@ -53,6 +53,9 @@ static void handle(struct master *m, uint64_t now_us)
 		return;
 	case MESSAGE_HAND_OVER:
 		master_hand_over(m);
+		return;
+	case MESSAGE_CONFIGURE:
+		master_configure(m, payload, now_us);
 		return;
 	case MESSAGE_ANSWER:
 		control_supervisor_answer(m, payload, message->header.length);

@@ -53,7 +53,8 @@ struct master {
 	int near_fd;              /* its timerfd(2) */
 	uint64_t armed_us;        /* what the two are set to; UINT64_MAX: nothing */
 	struct dialogue dialogue;
-	struct event *again; /* work was left over for the next turn of the loop */
+	struct event *again;        /* work was left over for the next turn of the loop */
+	struct event *closed_timer; /* closed listeners are looked at */
 	struct event *end_timer;
 	struct event *quiet_timer; /* NULL: there was nothing to wait for */
 	uint64_t end_us;           /* when an orderly end has lasted long enough */
@@ -116,6 +117,21 @@ void master_take_over(struct master *m);
 
 /* MESSAGE_HAND_OVER: this turn is the last, and everything stays as it is. */
 void master_hand_over(struct master *m);
+
+/* master_configure.c */
+
+/* Bounds what CONFIG counts and terminates its strings; false when a count is impossible. */
+bool master_config_bound(struct message_master_config *config);
+
+/*
+ * Listens as the configuration says; BEFORE is the one that was in effect, NULL at the
+ * start. False when something could not be done.
+ */
+bool master_listen(struct master *m, const struct message_master_config *before);
+
+/* MESSAGE_CONFIGURE */
+void master_configure(struct master *m, const struct message_master_config *config,
+                      uint64_t now_us);
 
 /* master_icmp.c */
 

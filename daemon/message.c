@@ -11,8 +11,9 @@
  * priv_X, the function that does what it asks root_X:
  *
  *   priv_call_port, priv_call_end   master asks the supervisor
- *   priv_worker_end                 the same
- *   priv_reload, priv_upgrade       the same, for a control client
+ *   priv_worker_end, priv_listen_end   the same
+ *   priv_reload, priv_upgrade,      the same, for a control client
+ *   priv_drain, priv_resume
  *   priv_open_session               worker asks the opener
  */
 #include "daemon/message.h"
@@ -88,6 +89,10 @@ static const struct rule rules[] = {
 	{MESSAGE_PRIV_RELOAD, MASTER, SUPERVISOR, PHASE_RUN, SIZE(request), FDS(0)},
 	{MESSAGE_PRIV_UPGRADE, MASTER, SUPERVISOR, PHASE_RUN, SIZE(request), FDS(0)},
 	{MESSAGE_PRIV_WORKER_END, MASTER, SUPERVISOR, PHASE_RUN | PHASE_END, SIZE(worker), FDS(0)},
+	{MESSAGE_PRIV_DRAIN, MASTER, SUPERVISOR, PHASE_RUN, SIZE(request), FDS(0)},
+	{MESSAGE_PRIV_RESUME, MASTER, SUPERVISOR, PHASE_RUN, SIZE(request), FDS(0)},
+	{MESSAGE_PRIV_LISTEN_END, MASTER, SUPERVISOR, PHASE_RUN, SIZE(listen), FDS(0)},
+	{MESSAGE_CONFIGURE, SUPERVISOR, MASTER, ANY_TIME, SIZE(master_config), FDS(0)},
 	{MESSAGE_ANSWER, SUPERVISOR, MASTER, ANY_TIME, sizeof(struct message_answer),
          sizeof(struct message_answer) + MESSAGE_ANSWER_TEXT_MAX, FDS(0)},
 };
@@ -121,6 +126,10 @@ static const char *const message_names[MESSAGE_TYPES] = {
 	[MESSAGE_PRIV_RELOAD] = "priv_reload",
 	[MESSAGE_PRIV_UPGRADE] = "priv_upgrade",
 	[MESSAGE_PRIV_WORKER_END] = "priv_worker_end",
+	[MESSAGE_PRIV_DRAIN] = "priv_drain",
+	[MESSAGE_PRIV_RESUME] = "priv_resume",
+	[MESSAGE_PRIV_LISTEN_END] = "priv_listen_end",
+	[MESSAGE_CONFIGURE] = "configure",
 	[MESSAGE_ANSWER] = "answer",
 };
 

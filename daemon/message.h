@@ -50,7 +50,7 @@ enum message_type {
 	MESSAGE_MASTER_CONFIG, /* struct message_master_config; fds: chroot directory, table, route socket,
 	                           control listener, ICMPv4, ICMPv6 (not there on a host without IPv6) */
 	MESSAGE_LANES,         /* struct message_lanes; fds: SYN lane, data lane */
-	MESSAGE_LANES_CLOSE, /* struct message_lanes: close them */
+	MESSAGE_LANES_CLOSE, /* struct message_lanes: read these dry and close them */
 	MESSAGE_BARRED_PAIRS, /* struct message_barred_pairs: in TIME-WAIT since before the start; sent
 	                           before MESSAGE_LANES */
 	MESSAGE_WORKER_ADD, /* struct message_worker; fds: channel to the worker, ring, the bell that
@@ -91,9 +91,15 @@ enum message_type {
 	/* master to supervisor, for a control client that waits; each is answered once */
 	MESSAGE_PRIV_RELOAD,  /* struct message_request: read the configuration again */
 	MESSAGE_PRIV_UPGRADE, /* struct message_request: become the program that is on disk now */
+	MESSAGE_PRIV_DRAIN,   /* struct message_request: no new connections from now on */
+	MESSAGE_PRIV_RESUME,  /* struct message_request: take them again */
+
+	/* master to supervisor */
+	MESSAGE_PRIV_LISTEN_END, /* struct message_listen: no connection of that closed listener is left */
 
 	/* supervisor to master */
-	MESSAGE_ANSWER, /* struct message_answer, text: to such a request */
+	MESSAGE_ANSWER,    /* struct message_answer, text: to such a request */
+	MESSAGE_CONFIGURE, /* struct message_master_config: is in effect from now on */
 
 	/* master to supervisor */
 	MESSAGE_PRIV_WORKER_END, /* struct message_worker: nothing else can tell it that it must end */
@@ -123,6 +129,10 @@ struct message_master_config {
 	uint32_t uid, gid;
 	uint32_t listens;
 	struct endpoint listen[MESSAGE_LISTEN_MAX];
+	/* not wanted any more, but connections live there: new ones get RST */
+	uint32_t closed_listens;
+	struct endpoint closed_listen[MESSAGE_LISTEN_MAX];
+	uint32_t draining; /* 1: no new connections */
 	/* struct table_shape: of the connection table, whatever the limits are now */
 	uint32_t table_conns, table_half_opens, table_time_waits;
 	uint32_t max_connections;
@@ -171,7 +181,11 @@ struct message_barred_pairs {
 struct message_lanes {
 	uint64_t call;    /* 0: for the listeners; else the call they serve */
 	uint32_t version; /* enum ip_version */
-	uint32_t reserved;
+	uint32_t set;     /* which of them: new ones come before the old ones go */
+};
+
+struct message_listen {
+	struct endpoint local;
 };
 
 struct message_worker {

@@ -44,9 +44,18 @@ struct pool *pool_create(struct master *m)
 		return NULL;
 	pool->master = m;
 	TAILQ_INIT(&pool->idle);
-	/* Those that are ending, and some to spare for the busy message. */
-	pool->workers_max = 2 * m->config.max_connections + m->config.max_spare_workers + 64;
+	pool_limit(pool);
 	return pool;
+}
+
+void pool_limit(struct pool *pool)
+{
+	const struct message_master_config *config = &pool->master->config;
+	/* Those that are ending, and some to spare for the busy message. */
+	uint32_t most = 2 * config->max_connections + config->max_spare_workers + 64;
+
+	if (pool->workers_max < most)
+		pool->workers_max = most;
 }
 
 struct worker *pool_find(const struct pool *pool, uint64_t number)

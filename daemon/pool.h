@@ -16,6 +16,9 @@ struct pool;
 
 /* NULL when memory is short. */
 struct pool *pool_create(struct master *m);
+/* The configuration has changed: room for as many workers as it may need, never less than before. */
+void pool_limit(struct pool *pool);
+
 void pool_destroy(struct pool *pool);
 
 /*

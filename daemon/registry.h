@@ -35,11 +35,12 @@ enum registry_kind {
 	REGISTRY_TABLE,
 	REGISTRY_ROUTE,
 	REGISTRY_CONTROL,
-	REGISTRY_ICMP,    /* 0: ICMPv4, 1: ICMPv6 */
-	REGISTRY_GUARD,   /* as `listen` of the configuration */
-	REGISTRY_LANE_V4, /* enum lane */
-	REGISTRY_LANE_V6, /* the same */
-	REGISTRY_LOBBY,   /* 0: where records go in, 1: where they come out (lobby.h) */
+	REGISTRY_ICMP,         /* 0: ICMPv4, 1: ICMPv6 */
+	REGISTRY_GUARD,        /* as `listen` of the configuration */
+	REGISTRY_LANE_V4,      /* enum lane */
+	REGISTRY_LANE_V6,      /* the same */
+	REGISTRY_LOBBY,        /* 0: where records go in, 1: where they come out (lobby.h) */
+	REGISTRY_CLOSED_GUARD, /* of a listener that is not in the configuration any more */
 	REGISTRY_KINDS
 };
 
@@ -88,7 +89,7 @@ struct registry_worker {
 struct registry_facts {
 	uint64_t table_bytes;
 	uint32_t table_conns, table_half_opens, table_time_waits; /* struct table_shape */
-	uint32_t reserved;
+	uint32_t draining;   /* 1: no new connections are taken */
 	uint64_t started_us; /* when the daemon began, CLOCK_MONOTONIC */
 	uint64_t last_worker;
 	uint64_t files_soft, files_hard; /* RLIMIT_NOFILE as it was found at the very start */

@@ -17,7 +17,7 @@ static const uint32_t kinds[REGISTRY_KINDS] = {
 	[REGISTRY_ROUTE] = 1,       [REGISTRY_CONTROL] = 1,
 	[REGISTRY_ICMP] = 2,        [REGISTRY_GUARD] = MESSAGE_LISTEN_MAX,
 	[REGISTRY_LANE_V4] = LANES, [REGISTRY_LANE_V6] = LANES,
-	[REGISTRY_LOBBY] = 2,
+	[REGISTRY_LOBBY] = 2,       [REGISTRY_CLOSED_GUARD] = MESSAGE_LISTEN_MAX,
 };
 
 /* Lower numbers are the standard ones, or occupied for children (spawn.h). */

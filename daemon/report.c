@@ -90,6 +90,8 @@ json_t *report_status(const struct report_status *status)
 	                              (json_int_t)((status->quiet_left_us + 999999) / 1000000),
 	                              "reason", quiet_reason_name(status->quiet_reason)));
 	set_bool(o, "ending", status->ending);
+	set_bool(o, "draining", status->config->draining != 0);
+	set_number(o, "sessions", status->usage.connections);
 	json_object_set_new(o, "workers",
 	                    json_pack("{s:I, s:I}", "idle", (json_int_t)status->workers_idle,
 	                              "busy", (json_int_t)status->workers_busy));

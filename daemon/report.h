@@ -43,6 +43,7 @@ struct report_status {
 
 /*
  * version, supervisor_pid, master_pid, uptime_s, master_uptime_s, takeovers, quiet {left_s, reason}, ending,
+ * draining, sessions (those that are left to wait for then),
  * workers {idle, busy}, queue, connections, half_open, time_wait, limits {...}.
  */
 json_t *report_status(const struct report_status *status);

@@ -233,15 +233,11 @@ static int go_on(struct supervisor *s, const struct registry *registry)
 
 static void mark_closed(struct supervisor *s)
 {
-	s->kept.chroot_directory = s->kept.table = s->kept.route = -1;
-	s->kept.icmp[0] = s->kept.icmp[1] = s->kept.control.fd = -1;
-	for (unsigned i = 0; i < MESSAGE_LISTEN_MAX; i++)
-		s->kept.guards[i] = -1;
+	kept_init(&s->kept);
 	s->program_calmd = s->program_worker = s->program_opener = -1;
 	s->master.channel.fd = s->opener.channel.fd = -1;
 	s->master.pidfd = s->opener.pidfd = -1;
 	s->quiet.file.fd = -1;
-	s->kept.lobby[0] = s->kept.lobby[1] = -1;
 	lobby_none(&s->lobby);
 }
 

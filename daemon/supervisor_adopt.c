@@ -116,7 +116,7 @@ static int adopt_kept(struct supervisor *s, const struct registry *registry)
 		if (kept_adopt(&s->kept, from->kind, from->index, from->fd) < 0)
 			return -1;
 	}
-	if (!kept_complete(&s->kept, s->config)) {
+	if (listeners_adopt(s) < 0 || !kept_complete(&s->kept, s->config)) {
 		log_error("a descriptor that every master needs is missing");
 		return -1;
 	}
@@ -154,6 +154,7 @@ void adopt_facts(struct supervisor *s, const struct registry_facts *facts)
 	master->table_conns = facts->table_conns;
 	master->table_half_opens = facts->table_half_opens;
 	master->table_time_waits = facts->table_time_waits;
+	master->draining = facts->draining != 0;
 	master->started_us = facts->started_us;
 	master->upgrades = facts->upgrades;
 }
@@ -161,7 +162,8 @@ void adopt_facts(struct supervisor *s, const struct registry_facts *facts)
 int supervisor_adopt(struct supervisor *s, const struct registry *registry)
 {
 	adopt_facts(s, &registry->facts);
-	if (adopt_kept(s, registry) < 0 || calls_adopt(s, registry) < 0 ||
+	limits_fit(s);
+	if (calls_adopt(s, registry) < 0 || adopt_kept(s, registry) < 0 ||
 	    adopt_processes(s, registry) < 0)
 		return -1;
 	succession_adopt(s, registry->facts.takeovers);

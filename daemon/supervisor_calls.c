@@ -12,31 +12,6 @@
 #include "daemon/log.h"
 #include "daemon/supervisor_state.h"
 
-/* True when one of the listeners' guards holds this endpoint. */
-static bool guarded(const struct supervisor *s, const struct endpoint *local)
-{
-	for (uint32_t i = 0; i < s->config->listens; i++) {
-		const struct endpoint *listen = &s->config->listen[i];
-		if (listen->port == local->port &&
-		    listen->address.version == local->address.version &&
-		    (address_is_any(&listen->address) ||
-		     address_equal(&listen->address, &local->address)))
-			return true;
-	}
-	return false;
-}
-
-/* True when the listeners' lanes hear this port. */
-static bool heard(const struct supervisor *s, const struct endpoint *local)
-{
-	for (uint32_t i = 0; i < s->config->listens; i++) {
-		if (s->config->listen[i].port == local->port &&
-		    s->config->listen[i].address.version == local->address.version)
-			return true;
-	}
-	return false;
-}
-
 static struct call_guard *find_call(struct supervisor *s, uint64_t call)
 {
 	for (unsigned i = 0; i < CALL_GUARDS_MAX; i++) {
@@ -101,15 +76,15 @@ static int prepare_call(struct supervisor *s, struct message_call_port *call)
 {
 	struct call_guard *slot = find_call(s, 0);
 
-	if (call->local.port != 0 && guarded(s, &call->local))
+	if (call->local.port != 0 && listeners_guard(s, &call->local))
 		return 0;
 	if (slot == NULL)
 		return ENOBUFS;
-	int guard = guard_open(&call->local);
+	int guard = guard_open(&call->local, NULL, 0);
 	if (guard < 0)
 		return errno;
 	*slot = (struct call_guard){.port = *call, .guard = guard, .lanes = {-1, -1}};
-	int error = heard(s, &call->local) ? 0 : open_lanes(slot);
+	int error = listeners_hear(s, &call->local) ? 0 : open_lanes(slot);
 	if (error != 0) {
 		free_slot(slot);
 		return error;

@@ -8,25 +8,13 @@
 #include "daemon/log.h"
 #include "daemon/supervisor_state.h"
 
-/* The lanes of VERSION; where there are none yet, and ADD, room for them. NULL: none. */
-static int *lanes_of(struct kept *kept, enum ip_version version, bool add)
+static int *lanes_of(struct kept *kept, enum ip_version version)
 {
-	unsigned i = 0;
-
-	while (i < kept->family_count && kept->families[i].version != version)
-		i++;
-	if (i == kept->family_count) {
-		if (!add || i == sizeof(kept->families) / sizeof(kept->families[0]))
-			return NULL;
-		kept->family_count++;
-		kept->families[i].version = version;
-		kept->families[i].lanes[LANE_SYN] = kept->families[i].lanes[LANE_DATA] = -1;
-	}
-	return kept->families[i].lanes;
+	return kept->families[version == IP_V4 ? 0 : 1].lanes;
 }
 
 /* Where the descriptor of this kind and index is kept; NULL: nowhere. */
-static int *place(struct kept *kept, uint32_t kind, uint32_t index, bool add)
+static int *place(struct kept *kept, uint32_t kind, uint32_t index)
 {
 	int *lanes;
 
@@ -42,11 +30,13 @@ static int *place(struct kept *kept, uint32_t kind, uint32_t index, bool add)
 	case REGISTRY_ICMP:
 		return index < 2 ? &kept->icmp[index] : NULL;
 	case REGISTRY_GUARD:
-		return index < MESSAGE_LISTEN_MAX ? &kept->guards[index] : NULL;
+		return index < MESSAGE_LISTEN_MAX ? &kept->open.guard[index] : NULL;
+	case REGISTRY_CLOSED_GUARD:
+		return index < MESSAGE_LISTEN_MAX ? &kept->closed.guard[index] : NULL;
 	case REGISTRY_LANE_V4:
 	case REGISTRY_LANE_V6:
-		lanes = lanes_of(kept, kind == REGISTRY_LANE_V4 ? IP_V4 : IP_V6, add);
-		return lanes != NULL && index < LANES ? &lanes[index] : NULL;
+		lanes = lanes_of(kept, kind == REGISTRY_LANE_V4 ? IP_V4 : IP_V6);
+		return index < LANES ? &lanes[index] : NULL;
 	case REGISTRY_LOBBY:
 		return index < 2 ? &kept->lobby[index] : NULL;
 	default:
@@ -54,9 +44,23 @@ static int *place(struct kept *kept, uint32_t kind, uint32_t index, bool add)
 	}
 }
 
+void kept_init(struct kept *kept)
+{
+	*kept = (struct kept){.chroot_directory = -1,
+	                      .table = -1,
+	                      .route = -1,
+	                      .icmp = {-1, -1},
+	                      .lobby = {-1, -1}};
+	kept->control.fd = -1;
+	guarded_init(&kept->open);
+	guarded_init(&kept->closed);
+	for (unsigned i = 0; i < FAMILIES; i++)
+		kept->families[i].lanes[LANE_SYN] = kept->families[i].lanes[LANE_DATA] = -1;
+}
+
 int kept_adopt(struct kept *kept, uint32_t kind, uint32_t index, int fd)
 {
-	int *kept_at = place(kept, kind, index, true);
+	int *kept_at = place(kept, kind, index);
 
 	if (kept_at == NULL || *kept_at >= 0) {
 		log_error("descriptor %d has no place: kind %u, number %u", fd, kind, index);
@@ -71,7 +75,7 @@ void kept_each(struct kept *kept, void (*each)(void *arg, uint32_t kind, uint32_
 {
 	for (uint32_t kind = 0; kind < REGISTRY_KINDS; kind++) {
 		for (uint32_t index = 0; index < REGISTRY_INDEX_MAX; index++) {
-			const int *kept_at = place(kept, kind, index, false);
+			const int *kept_at = place(kept, kind, index);
 			if (kept_at != NULL && *kept_at >= 0)
 				each(arg, kind, index, *kept_at);
 		}
@@ -81,11 +85,11 @@ void kept_each(struct kept *kept, void (*each)(void *arg, uint32_t kind, uint32_
 /* True when the lanes for what is listened on with VERSION are there, if there is such. */
 static bool lanes_complete(struct kept *kept, const struct config *config, enum ip_version version)
 {
-	const int *lanes = lanes_of(kept, version, false);
+	const int *lanes = lanes_of(kept, version);
 
 	for (uint32_t i = 0; i < config->listens; i++) {
 		if (config->listen[i].address.version == version &&
-		    (lanes == NULL || lanes[LANE_SYN] < 0 || lanes[LANE_DATA] < 0))
+		    (lanes[LANE_SYN] < 0 || lanes[LANE_DATA] < 0))
 			return false;
 	}
 	return true;
@@ -94,7 +98,7 @@ static bool lanes_complete(struct kept *kept, const struct config *config, enum 
 bool kept_complete(struct kept *kept, const struct config *config)
 {
 	for (uint32_t i = 0; i < config->listens; i++) {
-		if (kept->guards[i] < 0)
+		if (kept->open.guard[i] < 0)
 			return false;
 	}
 	return kept->chroot_directory >= 0 && kept->table >= 0 && kept->route >= 0 &&

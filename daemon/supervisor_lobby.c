@@ -67,18 +67,43 @@ void lobby_note_facts(struct supervisor *s)
 	struct lobby_facts facts = {
 		.registry_version = REGISTRY_VERSION,
 		.formats = version_formats(),
-		.listens = s->config->listens,
+		.listens = s->kept.open.count,
 	};
 	const struct lobby_record record = {
 		.kind = LOBBY_FACTS, .data = &facts, .length = sizeof(facts)};
 
-	memcpy(facts.listen, s->config->listen, sizeof(facts.listen));
+	memcpy(facts.listen, s->kept.open.local, sizeof(facts.listen));
 	snprintf(facts.control_socket, sizeof(facts.control_socket), "%s",
 	         s->config->control_socket);
 	describe_facts(s, &facts.facts);
 	facts.facts.upgrades = s->master_config.upgrades; /* this is none */
 	put(s, &record);
 	note_config(s);
+}
+
+static void note_kept(struct supervisor *s, uint32_t kind, uint32_t index, int fd)
+{
+	if (fd >= 0)
+		put_kept(s, kind, index, fd);
+	else
+		lobby_drop(&s->lobby, kind, index);
+}
+
+void lobby_note_listeners(struct supervisor *s)
+{
+	const struct kept *kept = &s->kept;
+
+	if (s->lobby.in < 0)
+		return;
+	for (uint32_t i = 0; i < MESSAGE_LISTEN_MAX; i++) {
+		note_kept(s, REGISTRY_GUARD, i, kept->open.guard[i]);
+		note_kept(s, REGISTRY_CLOSED_GUARD, i, kept->closed.guard[i]);
+	}
+	for (uint32_t i = 0; i < LANES; i++) {
+		note_kept(s, REGISTRY_LANE_V4, i, kept->families[0].lanes[i]);
+		note_kept(s, REGISTRY_LANE_V6, i, kept->families[1].lanes[i]);
+	}
+	lobby_note_facts(s);
 }
 
 /* Has both ends kept. 0, or -1 with errno. */

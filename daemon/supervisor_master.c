@@ -60,6 +60,15 @@ static void on_message(struct channel *channel, struct message *message)
 	case MESSAGE_PRIV_CALL_END:
 		root_call_end(s, (const void *)message->payload);
 		return;
+	case MESSAGE_PRIV_LISTEN_END:
+		root_listen_end(s, (const void *)message->payload);
+		return;
+	case MESSAGE_PRIV_DRAIN:
+		root_drain(s, (const void *)message->payload);
+		return;
+	case MESSAGE_PRIV_RESUME:
+		root_resume(s, (const void *)message->payload);
+		return;
 	case MESSAGE_PRIV_RELOAD:
 		root_reload(s, (const void *)message->payload);
 		return;
@@ -110,11 +119,7 @@ static void send_everything(struct supervisor *s)
 	channel_send(&s->master.channel, MESSAGE_MASTER_CONFIG, &s->master_config,
 	             sizeof(s->master_config), fds, count);
 	quiet_tell_pairs(s);
-	for (unsigned i = 0; i < kept->family_count; i++) {
-		struct message_lanes lanes = {.version = kept->families[i].version};
-		channel_send(&s->master.channel, MESSAGE_LANES, &lanes, sizeof(lanes),
-		             kept->families[i].lanes, LANES);
-	}
+	listeners_tell(s);
 	calls_tell(s);
 	workers_each(s, forget_told);
 	s->told = 0;
@@ -141,6 +146,12 @@ int master_start(struct supervisor *s)
 	lobby_note_master(s);
 	send_everything(s);
 	return 0;
+}
+
+void master_tell_config(struct supervisor *s)
+{
+	channel_send(&s->master.channel, MESSAGE_CONFIGURE, &s->master_config,
+	             sizeof(s->master_config), NULL, 0);
 }
 
 void master_tell_worker(struct supervisor *s, struct worker *worker)

@@ -14,10 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/address_text.h"
 #include "daemon/clock.h"
 #include "daemon/engine_config.h"
-#include "daemon/guard.h"
 #include "daemon/log.h"
 #include "daemon/supervisor_state.h"
 #include "daemon/users.h"
@@ -34,59 +32,9 @@
 #define FILES_BASE       1024u
 #define FILES_PER_WORKER 6u
 
-static int open_guards(struct supervisor *s)
-{
-	const struct config *config = s->config;
-	char text[ENDPOINT_TEXT_MAX];
-
-	for (uint32_t i = 0; i < config->listens; i++) {
-		struct endpoint local = config->listen[i];
-		s->kept.guards[i] = guard_open(&local);
-		if (s->kept.guards[i] < 0) {
-			log_error("listen %s: %s", endpoint_format(&config->listen[i], text),
-			          strerror(errno));
-			return -1;
-		}
-	}
-	return 0;
-}
-
-/* The ports that are listened on with VERSION, each once. */
-static void listen_ports(const struct config *config, enum ip_version version,
-                         struct filter_ports *ports)
-{
-	*ports = (struct filter_ports){0};
-	for (uint32_t i = 0; i < config->listens; i++) {
-		uint16_t port = config->listen[i].port;
-		bool there = config->listen[i].address.version != version;
-		for (unsigned j = 0; j < ports->count && !there; j++)
-			there = ports->local[j] == port;
-		if (!there)
-			ports->local[ports->count++] = port;
-	}
-}
-
-static int open_lanes(struct supervisor *s)
-{
-	static const enum ip_version versions[] = {IP_V4, IP_V6};
-	struct filter_ports ports;
-	const char *what;
-
-	for (unsigned i = 0; i < 2; i++) {
-		listen_ports(s->config, versions[i], &ports);
-		if (ports.count == 0)
-			continue;
-		if (raw_lanes_open(versions[i], &ports,
-		                   s->kept.families[s->kept.family_count].lanes, &what) < 0)
-			return supervisor_fail(what);
-		s->kept.families[s->kept.family_count++].version = versions[i];
-	}
-	return 0;
-}
-
 static int open_network(struct supervisor *s)
 {
-	if (open_guards(s) < 0 || open_lanes(s) < 0)
+	if (listeners_open(s) < 0)
 		return -1;
 	s->kept.icmp[0] = raw_icmp_open(IP_V4);
 	if (s->kept.icmp[0] < 0)
@@ -97,7 +45,6 @@ static int open_network(struct supervisor *s)
 	s->kept.route = raw_route_open();
 	if (s->kept.route < 0)
 		return supervisor_fail("route socket");
-	guard_warn_established(s->config->listen, s->config->listens);
 	return 0;
 }
 
@@ -154,21 +101,31 @@ static int open_table(struct supervisor *s)
 	return 0;
 }
 
-static int raise_limits(struct supervisor *s)
+int limits_raise(struct supervisor *s, const struct config *config)
 {
-	const struct config *config = s->config;
 	rlim_t wanted = FILES_BASE + FILES_PER_WORKER * (rlim_t)(config->max_connections +
 	                                                         config->max_spare_workers);
+	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &s->files) < 0)
-		return supervisor_fail("limit of descriptors");
-	if (s->files.rlim_cur >= wanted)
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -1;
+	if (limit.rlim_cur >= wanted)
 		return 0;
-	struct rlimit limit = {
-		.rlim_cur = wanted,
-		.rlim_max = s->files.rlim_max > wanted ? s->files.rlim_max : wanted,
-	};
+	limit.rlim_cur = wanted;
+	if (limit.rlim_max < wanted)
+		limit.rlim_max = wanted;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -1;
+	/* the running master has a limit of its own; one that has just ended needs none */
+	return s->master.pid == 0 || prlimit(s->master.pid, RLIMIT_NOFILE, &limit, NULL) == 0 ||
+	                       errno == ESRCH
+	               ? 0
+	               : -1;
+}
+
+static int raise_limits(struct supervisor *s)
+{
+	if (getrlimit(RLIMIT_NOFILE, &s->files) < 0 || limits_raise(s, s->config) < 0)
 		return supervisor_fail("limit of descriptors");
 	return 0;
 }
@@ -198,11 +155,8 @@ static int find_users(struct supervisor *s)
 }
 
 /* The configuration as the master has it. */
-static void fill_master_config(struct supervisor *s)
+void master_config_fill(const struct config *config, struct message_master_config *master)
 {
-	const struct config *config = s->config;
-	struct message_master_config *master = &s->master_config;
-
 	master->listens = config->listens;
 	memcpy(master->listen, config->listen, sizeof(master->listen));
 	master->max_connections = config->max_connections;
@@ -222,7 +176,6 @@ static void fill_master_config(struct supervisor *s)
 	master->max_spare_workers = config->max_spare_workers;
 	master->log_level = config->log_level;
 	master->supervisor_pid = (uint32_t)getpid();
-	master->started_us = clock_now_us();
 	master->msl_us = config->msl_us;
 	master->keepalive_us = config->keepalive_us;
 	master->user_timeout_us = config->user_timeout_us;
@@ -236,7 +189,8 @@ static void fill_master_config(struct supervisor *s)
 
 int supervisor_prepare(struct supervisor *s)
 {
-	fill_master_config(s);
+	master_config_fill(s->config, &s->master_config);
+	s->master_config.started_us = clock_now_us();
 	return find_users(s) < 0 || raise_limits(s) < 0 || programs_open(s) < 0 ? -1 : 0;
 }
 
@@ -256,12 +210,7 @@ static void close_if_open(int fd)
 void supervisor_close(struct supervisor *s)
 {
 	control_socket_close(&s->kept.control);
-	for (uint32_t i = 0; i < s->config->listens; i++)
-		close_if_open(s->kept.guards[i]);
-	for (unsigned i = 0; i < s->kept.family_count; i++) {
-		close_if_open(s->kept.families[i].lanes[LANE_SYN]);
-		close_if_open(s->kept.families[i].lanes[LANE_DATA]);
-	}
+	listeners_close(s);
 	close_if_open(s->kept.icmp[0]);
 	close_if_open(s->kept.icmp[1]);
 	close_if_open(s->kept.route);

@@ -52,10 +52,17 @@ static void on_restart(evutil_socket_t fd, short what, void *arg)
 		start(s);
 }
 
+void opener_configure(struct supervisor *s)
+{
+	struct message_opener_config config = s->config->login;
+
+	config.log_level = s->config->log_level;
+	channel_send(&s->opener.channel, MESSAGE_OPENER_CONFIG, &config, sizeof(config), NULL, 0);
+}
+
 int opener_start(struct supervisor *s)
 {
 	static const char *const argv[] = {"calmd-opener", NULL};
-	struct message_opener_config config = s->config->login;
 	int pair[2];
 
 	if (!event_initialized(&s->opener_restart))
@@ -77,8 +84,7 @@ int opener_start(struct supervisor *s)
 		errno = cause;
 		return supervisor_fail("start of the opener");
 	}
-	config.log_level = s->config->log_level;
-	channel_send(&s->opener.channel, MESSAGE_OPENER_CONFIG, &config, sizeof(config), NULL, 0);
+	opener_configure(s);
 	return 0;
 }
 

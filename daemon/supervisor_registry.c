@@ -110,6 +110,7 @@ void describe_facts(const struct supervisor *s, struct registry_facts *facts)
 		.table_conns = s->master_config.table_conns,
 		.table_half_opens = s->master_config.table_half_opens,
 		.table_time_waits = s->master_config.table_time_waits,
+		.draining = s->master_config.draining,
 		.started_us = s->master_config.started_us,
 		.last_worker = s->workers.last_number,
 		.files_soft = s->files.rlim_cur,

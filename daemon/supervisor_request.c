@@ -46,3 +46,31 @@ void request_answer(struct supervisor *s, const struct message_request *request,
 	channel_send(&s->master.channel, MESSAGE_ANSWER, &answer, sizeof(answer.head) + length,
 	             NULL, 0);
 }
+
+/* New connections are taken or not; a master to come is told the same. */
+static void set_draining(struct supervisor *s, const struct message_request *request, bool draining)
+{
+	struct notes notes = {0};
+
+	if (s->stage != END_NOT) {
+		notes_add(&notes, "calmd is ending");
+		request_answer(s, request, false, &notes);
+		return;
+	}
+	s->master_config.draining = draining;
+	master_tell_config(s);
+	lobby_note_facts(s);
+	log_info(draining ? "draining: no new connections are taken"
+	                  : "new connections are taken again");
+	request_answer(s, request, true, &notes);
+}
+
+void root_drain(struct supervisor *s, const struct message_request *request)
+{
+	set_draining(s, request, true);
+}
+
+void root_resume(struct supervisor *s, const struct message_request *request)
+{
+	set_draining(s, request, false);
+}

@@ -21,6 +21,7 @@
 #include "daemon/raw_socket.h"
 #include "daemon/registry.h"
 #include "daemon/state_file.h"
+#include "daemon/supervisor_listen.h"
 
 struct supervisor;
 
@@ -75,13 +76,10 @@ struct kept {
 	int chroot_directory;
 	int table;
 	int route;
-	int icmp[2]; /* ICMPv4; ICMPv6 or -1 */
-	int guards[MESSAGE_LISTEN_MAX];
-	struct {
-		enum ip_version version;
-		int lanes[LANES];
-	} families[2];
-	unsigned family_count;
+	int icmp[2];           /* ICMPv4; ICMPv6 or -1 */
+	struct guarded open;   /* `listen` of the configuration */
+	struct guarded closed; /* was, and connections live there */
+	struct family families[FAMILIES];
 	struct control_socket control;
 	int lobby[2]; /* its ends, in and out; -1: there is none */
 };
@@ -211,6 +209,9 @@ int programs_open(struct supervisor *s);
 
 /* supervisor_kept.c: descriptors are named by enum registry_kind and an index */
 
+/* Nothing is there. */
+void kept_init(struct kept *kept);
+
 /* Gives FD its place. -1, and a line is logged: there is no such place, or it is taken. */
 int kept_adopt(struct kept *kept, uint32_t kind, uint32_t index, int fd);
 
@@ -245,6 +246,11 @@ int child_adopt(struct child *child, struct supervisor *s, const struct registry
 
 /* Goes on with one worker, which gets no connection any more if it has none. */
 int worker_adopt(struct supervisor *s, const struct registry_worker *from);
+/* Room for the descriptors that CONFIG may need, here and in the master. 0, or -1 with errno. */
+int limits_raise(struct supervisor *s, const struct config *config);
+
+/* CONFIG as the master has it; what else stands in *MASTER stays. */
+void master_config_fill(const struct config *config, struct message_master_config *master);
 
 /* supervisor_lobby.c */
 
@@ -256,6 +262,7 @@ void lobby_go_on(struct supervisor *s);
 
 /* What there is about each of these now is in the lobby. */
 void lobby_note_facts(struct supervisor *s); /* the configuration, too */
+void lobby_note_listeners(struct supervisor *s);
 void lobby_note_master(struct supervisor *s);
 void lobby_note_worker(struct supervisor *s, const struct worker *worker);
 void lobby_note_call(struct supervisor *s, const struct call_guard *call);
@@ -320,6 +327,9 @@ int master_start(struct supervisor *s);
 /* The master learns of WORKER, and of its end if it has ended, unless it knows already. */
 void master_tell_worker(struct supervisor *s, struct worker *worker);
 
+/* Tells the running master what is in effect. */
+void master_tell_config(struct supervisor *s);
+
 /* supervisor_succession.c */
 
 void succession_init(struct supervisor *s);
@@ -362,6 +372,9 @@ int opener_start(struct supervisor *s);
 void opener_replace(struct supervisor *s);
 void opener_ended(struct supervisor *s, int status);
 
+/* Sessions to come get the login that is configured now. */
+void opener_configure(struct supervisor *s);
+
 /* supervisor_workers.c */
 
 extern const struct channel_handler worker_handler;
@@ -401,6 +414,8 @@ void workers_end_idle(struct supervisor *s);
 
 /* A new master serves: those of an earlier version without a connection end. */
 void workers_end_former(struct supervisor *s);
+/* Other bounds of the idle ones are in effect. */
+void workers_configure(struct supervisor *s);
 
 /* supervisor_calls.c */
 
@@ -434,8 +449,14 @@ void request_answer(struct supervisor *s, const struct message_request *request,
 
 /* supervisor_reload.c */
 
+/* A table that was taken up may be too small for the limits: they become what it holds. */
+void limits_fit(struct supervisor *s);
+
 /* Notes that the file is there, where it is: it must be there from now on. */
 void reload_prepare(struct supervisor *s);
+
+void root_drain(struct supervisor *s, const struct message_request *request);
+void root_resume(struct supervisor *s, const struct message_request *request);
 
 void root_reload(struct supervisor *s, const struct message_request *request);
 void reload_on_signal(struct supervisor *s);

@@ -425,3 +425,15 @@ void workers_end_former(struct supervisor *s)
 {
 	workers_each(s, end_former);
 }
+
+void workers_configure(struct supervisor *s)
+{
+	const struct config *config = s->config;
+	struct workers *workers = &s->workers;
+
+	if (workers->target < config->min_spare_workers)
+		workers->target = config->min_spare_workers;
+	if (workers->target > config->max_spare_workers)
+		workers->target = config->max_spare_workers;
+	workers_upkeep(s);
+}

@@ -68,6 +68,16 @@ static bool take_login(void)
 	return offset == config.size && login.argv[0][0] != '\0';
 }
 
+static void take_config(void)
+{
+	memcpy(&config, message.payload, sizeof(config));
+	log_set_level((enum log_level)config.log_level);
+	if (!take_login()) {
+		log_error("the configuration's login is malformed");
+		_exit(1);
+	}
+}
+
 static void start(void)
 {
 	fcntl(OPENER_FD_SUPERVISOR, F_SETFD, FD_CLOEXEC);
@@ -80,12 +90,7 @@ static void start(void)
 	if (!message_allowed(&message, ROLE_SUPERVISOR, ROLE_OPENER, PHASE_RUN) ||
 	    message.header.type != MESSAGE_OPENER_CONFIG)
 		_exit(message.header.type == MESSAGE_TERMINATE ? 0 : 1);
-	memcpy(&config, message.payload, sizeof(config));
-	log_set_level((enum log_level)config.log_level);
-	if (!take_login()) {
-		log_error("the configuration's login is malformed");
-		_exit(1);
-	}
+	take_config();
 	/* Sessions inherit this, but for SIGCHLD, which the keeper puts back. */
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL); /* not KILL and STOP, and what libc keeps */
@@ -178,11 +183,11 @@ static void supervisor_message(void)
 		memcpy(&gone, message.payload, sizeof(gone));
 		worker_gone(gone.worker);
 		return;
-	case MESSAGE_TERMINATE:
+	case MESSAGE_OPENER_CONFIG:
+		take_config(); /* another one, for sessions to come */
+		return;
+	default: /* MESSAGE_TERMINATE */
 		_exit(0);
-	default:
-		log_error("supervisor sent %s twice", message_name(message.header.type));
-		_exit(1);
 	}
 }
 

@@ -348,6 +348,29 @@ static void what_differs_is_found_key_by_key(void **state)
 	                          "msl: 30s to 1m\n");
 }
 
+static void keep_what_needs_a_restart(void *arg, const struct config_key *key, const char *from,
+                                      const char *to)
+{
+	(void)from;
+	(void)to;
+	if (key->restart)
+		config_keep(key, arg, &config);
+}
+
+static void what_cannot_change_can_be_kept(void **state)
+{
+	static struct config before;
+	char text[512] = "";
+
+	(void)state;
+	assert_string_equal(load_text("user = one\nquiet-time = 7s\nstate-dir = /a/long/path"), "");
+	before = config;
+	assert_string_equal(load_text("quiet-time = off\nbacklog = 9\ncontrol-socket = /x"), "");
+	config_compare(&before, &config, keep_what_needs_a_restart, &before);
+	config_compare(&before, &config, add_difference, text);
+	assert_string_equal(text, "backlog: 64 to 9\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +382,7 @@ int main(void)
 		cmocka_unit_test(what_is_printed_reads_back_as_the_same),
 		cmocka_unit_test(the_file_we_ship_shows_every_default),
 		cmocka_unit_test(what_differs_is_found_key_by_key),
+		cmocka_unit_test(what_cannot_change_can_be_kept),
 		cmocka_unit_test(random_text_is_refused_or_taken_but_never_breaks_anything),
 	};
 

@@ -39,6 +39,10 @@ static void commands_without_arguments_are_read(void **state)
 	assert_int_equal(request.command, CONTROL_RELOAD);
 	assert_true(parse("{\"command\":\"upgrade\"}", &request, error));
 	assert_int_equal(request.command, CONTROL_UPGRADE);
+	assert_true(parse("{\"command\":\"drain\"}", &request, error));
+	assert_int_equal(request.command, CONTROL_DRAIN);
+	assert_true(parse("{\"command\":\"resume\"}", &request, error));
+	assert_int_equal(request.command, CONTROL_RESUME);
 }
 
 static void an_id_is_read(void **state)
@@ -157,6 +161,8 @@ static void only_what_changes_something_needs_the_right_to_act(void **state)
 	assert_true(control_command_acts(CONTROL_CALL));
 	assert_true(control_command_acts(CONTROL_RELOAD));
 	assert_true(control_command_acts(CONTROL_UPGRADE));
+	assert_true(control_command_acts(CONTROL_DRAIN));
+	assert_true(control_command_acts(CONTROL_RESUME));
 	assert_true(control_command_acts(CONTROL_COMMANDS));
 }
 

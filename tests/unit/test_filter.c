@@ -268,10 +268,10 @@ static void a_guard_keeps_the_kernel_silent_and_the_lanes_hear(void **state)
 		const struct filter_ports ports = {.count = 1, .local = {2323}};
 		const char *what = "";
 		uint8_t packet[2048];
-		int lanes[LANES], guard = guard_open(&local);
+		int lanes[LANES], guard = guard_open(&local, NULL, 0);
 
 		assert_true(guard >= 0);
-		assert_int_equal(guard_open(&same), -1);
+		assert_int_equal(guard_open(&same, NULL, 0), -1);
 		assert_int_equal(errno, EADDRINUSE);
 		assert_int_equal(raw_lanes_open(versions[v], &ports, lanes, &what), 0);
 		int client = begin_connection(&local);
@@ -289,6 +289,54 @@ static void a_guard_keeps_the_kernel_silent_and_the_lanes_hear(void **state)
 	}
 }
 
+/* Whether another program gets LOCAL: on its own, and with SO_REUSEPORT. */
+static void is_taken(struct endpoint local)
+{
+	for (int on = 0; on < 2; on++) {
+		struct sockaddr_storage address;
+		socklen_t length = endpoint_to_sockaddr(&local, &address);
+		int fd =
+			socket(local.address.version == IP_V4 ? AF_INET : AF_INET6, SOCK_STREAM, 0);
+
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+		assert_true(bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, 1) < 0);
+		assert_int_equal(errno, EADDRINUSE);
+		close(fd);
+	}
+}
+
+static void guards_of_ours_may_overlap_and_nobody_else_s(void **state)
+{
+	static const char *const narrow[] = {"127.0.0.1:2323", "[::1]:2323"};
+	static const char *const wide[] = {"0.0.0.0:2323", "[::]:2323"};
+
+	(void)state;
+	need_namespace();
+	for (int v = 0; v < 2; v++) {
+		struct endpoint one = at(narrow[v]), any = at(wide[v]);
+		int first = guard_open(&one, NULL, 0), second, third;
+
+		assert_true(first >= 0);
+		assert_int_equal(guard_open(&any, NULL, 0), -1);
+		second = guard_open(&any, &first, 1);
+		assert_true(second >= 0);
+		is_taken(any);
+		close(first);
+		is_taken(one);
+		third = guard_open(&one, &second, 1);
+		assert_true(third >= 0);
+		close(second);
+		is_taken(any);
+		is_taken(one);
+		/* one of another program's is in the way as ever */
+		any = at(wide[v]);
+		assert_int_equal(guard_open(&any, NULL, 0), -1);
+		assert_int_equal(errno, EADDRINUSE);
+		close(third);
+	}
+}
+
 static void a_guard_finds_a_free_port(void **state)
 {
 	struct endpoint local = at("127.0.0.1:1"), other = local;
@@ -296,13 +344,13 @@ static void a_guard_finds_a_free_port(void **state)
 	(void)state;
 	need_namespace();
 	local.port = other.port = 0;
-	int one = guard_open(&local), two = guard_open(&other);
+	int one = guard_open(&local, NULL, 0), two = guard_open(&other, NULL, 0);
 	assert_true(one >= 0 && two >= 0);
 	assert_true(local.port != 0 && other.port != 0 && local.port != other.port);
 	close(one);
 	close(two);
 	local = at("203.0.113.1:1");
-	assert_int_equal(guard_open(&local), -1);
+	assert_int_equal(guard_open(&local, NULL, 0), -1);
 	assert_int_equal(errno, EADDRNOTAVAIL);
 }
 
@@ -317,8 +365,8 @@ static void not_even_root_can_widen_what_a_socket_hears(void **state)
 	(void)state;
 	need_namespace();
 	assert_int_equal(raw_lanes_open(IP_V4, &ports, lanes, &what), 0);
-	int fds[] = {lanes[LANE_SYN], lanes[LANE_DATA], guard_open(&local), raw_icmp_open(IP_V4),
-	             raw_icmp_open(IP_V6)};
+	int fds[] = {lanes[LANE_SYN], lanes[LANE_DATA], guard_open(&local, NULL, 0),
+	             raw_icmp_open(IP_V4), raw_icmp_open(IP_V6)};
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		int zero = 0;
 		assert_true(fds[i] >= 0);
@@ -347,6 +395,7 @@ int main(void)
 		cmocka_unit_test(an_icmp_error_must_be_about_tcp),
 		cmocka_unit_test(random_packets_reach_at_most_one_lane),
 		cmocka_unit_test(a_guard_keeps_the_kernel_silent_and_the_lanes_hear),
+		cmocka_unit_test(guards_of_ours_may_overlap_and_nobody_else_s),
 		cmocka_unit_test(a_guard_finds_a_free_port),
 		cmocka_unit_test(not_even_root_can_widen_what_a_socket_hears),
 	};

@@ -290,6 +290,29 @@ static void only_the_master_asks_for_a_client_and_only_the_supervisor_answers(vo
 	assert_false(may(ROLE_MASTER, ROLE_SUPERVISOR, PHASE_RUN, MESSAGE_ANSWER, answer, 0));
 }
 
+static void a_configuration_comes_from_the_supervisor_alone(void **state)
+{
+	const size_t config = sizeof(struct message_master_config);
+	const size_t ended = sizeof(struct message_listen);
+
+	(void)state;
+	assert_true(may(ROLE_SUPERVISOR, ROLE_MASTER, PHASE_RUN, MESSAGE_CONFIGURE, config, 0));
+	assert_false(may(ROLE_SUPERVISOR, ROLE_MASTER, PHASE_RUN, MESSAGE_CONFIGURE, config, 5));
+	assert_false(
+		may(ROLE_SUPERVISOR, ROLE_MASTER, PHASE_RUN, MESSAGE_CONFIGURE, config - 1, 0));
+	assert_false(may(ROLE_MASTER, ROLE_SUPERVISOR, PHASE_RUN, MESSAGE_CONFIGURE, config, 0));
+	assert_true(
+		may(ROLE_MASTER, ROLE_SUPERVISOR, PHASE_RUN, MESSAGE_PRIV_LISTEN_END, ended, 0));
+	assert_false(
+		may(ROLE_MASTER, ROLE_SUPERVISOR, PHASE_START, MESSAGE_PRIV_LISTEN_END, ended, 0));
+	for (enum message_type type = MESSAGE_PRIV_DRAIN; type <= MESSAGE_PRIV_RESUME; type++) {
+		const size_t request = sizeof(struct message_request);
+
+		assert_true(may(ROLE_MASTER, ROLE_SUPERVISOR, PHASE_RUN, type, request, 0));
+		assert_false(may(ROLE_MASTER, ROLE_SUPERVISOR, PHASE_END, type, request, 0));
+	}
+}
+
 static void everything_has_a_name(void **state)
 {
 	(void)state;
@@ -318,6 +341,7 @@ int main(void)
 		cmocka_unit_test(length_and_descriptors_must_be_right),
 		cmocka_unit_test(nobody_says_what_another_one_may),
 		cmocka_unit_test(only_the_master_asks_for_a_client_and_only_the_supervisor_answers),
+		cmocka_unit_test(a_configuration_comes_from_the_supervisor_alone),
 		cmocka_unit_test(everything_has_a_name),
 	};
 

@@ -172,6 +172,7 @@ static void status_has_its_keys(void **state)
 	struct message_master_config config = {.supervisor_pid = 10,
 	                                       .takeovers = 7,
 	                                       .upgrades = 2,
+	                                       .draining = 1,
 	                                       .max_connections = 50,
 	                                       .backlog = 8,
 	                                       .version = "1.2.3"};
@@ -192,7 +193,7 @@ static void status_has_its_keys(void **state)
 	assert_keys(
 		o,
 		"version supervisor_pid master_pid uptime_s master_uptime_s takeovers upgrades quiet "
-		"ending workers queue connections half_open time_wait limits");
+		"ending draining sessions workers queue connections half_open time_wait limits");
 	assert_string_equal(text(o, "version"), "1.2.3");
 	assert_int_equal(number(o, "supervisor_pid"), 10);
 	assert_int_equal(number(o, "master_pid"), 11);
@@ -200,6 +201,8 @@ static void status_has_its_keys(void **state)
 	assert_int_equal(number(o, "master_uptime_s"), 20);
 	assert_int_equal(number(o, "takeovers"), 7);
 	assert_int_equal(number(o, "upgrades"), 2);
+	assert_true(json_is_true(json_object_get(o, "draining")));
+	assert_int_equal(number(o, "sessions"), 3);
 	assert_int_equal(number(o, "queue"), 1);
 	assert_int_equal(number(o, "connections"), 3);
 	assert_keys(json_object_get(o, "quiet"), "left_s reason");
