@@ -12,12 +12,18 @@ master_pid() {
 
 # end_master [SIGNAL]: returns when another one serves.
 end_master() {
-	local before takeovers
-	before=$(master_pid)
-	takeovers=$(ctl_get takeovers status)
-	kill "-${1:-KILL}" "$before"
-	wait_for 10 ctl_is takeovers $((takeovers + 1)) status
-	[ "$(master_pid)" != "$before" ]
+	local before
+	before=$(takeovers)
+	kill "-${1:-KILL}" "$(master_pid)"
+	wait_for 10 takeovers_are $((before + 1))
+}
+
+takeovers() {
+	grep -c 'has taken over' "$CALMD_DIR/log" || true
+}
+
+takeovers_are() {
+	[ "$(takeovers)" -eq "$1" ]
 }
 
 # log_has REGEX: whether the log has a line like that.
