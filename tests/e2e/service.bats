@@ -264,6 +264,45 @@ change_on_demand() {
 	stop_managed
 }
 
+@test "what was reloaded, a listener that is closed, and draining outlive the supervisor" {
+	local conf=$BATS_TEST_TMPDIR/calmd.conf
+	default_options() {
+		printf '%s\n' -f "$conf" -o "control-socket=$CALMD_SOCKET" -o "state-dir=$CALMD_DIR/state"
+	}
+	configure() {
+		printf '%s\n' "listen = {\"$SERVER4:$1\"}" 'login = {"/bin/sh"}' "max-connections = $2" >"$conf"
+	}
+	configure 23 50
+	start_calmd
+	wait_for 10 is_ready
+	change() {
+		case $1 in
+		reload) configure 2323 40 && ctl reload && ctl drain ;;
+		*) follow "$1" && ctl_is draining true status && ctl resume ;;
+		esac
+	}
+	change_on_demand change <<-'END'
+		old = Telnet(SERVER4, 23)
+		old.read_until(rb"# $")
+		change("reload")
+		change("KILL")
+		assert old.run("echo here") == "here\n"
+		try:
+		    Telnet(SERVER4, 23)
+		    raise AssertionError("port 23 is open")
+		except ConnectionRefusedError:
+		    pass
+		with Telnet(SERVER4, 2323) as new:
+		    new.read_until(rb"# $")
+		assert ctl("status")["limits"]["max_connections"] == 40
+		old.type("exit\r")
+		old.read_all()
+		assert not old.reset
+	END
+	log_is_clean
+	stop_managed
+}
+
 @test "without a service manager SIGUSR1 is refused" {
 	calmd_path() {
 		echo "$CALMD_BUILDDIR/daemon/calmd"
