@@ -221,6 +221,26 @@ workers_are_new() {
 	stop_calmd
 }
 
+@test "what was reloaded or drained stays so under another version" {
+	local file=$BATS_TEST_TMPDIR/calmd.conf
+	printf 'backlog = 22\n' >"$file"
+	start_upgradable -f "$file"
+	put "$(next)"
+	printf 'backlog = 21\nttl = 63\n' >"$file"
+	ctl reload
+	ctl drain
+	printf 'backlog = 20\n' >"$file"
+	run -0 ctl upgrade
+	ctl_is version 9.9.9 status
+	ctl_is draining true status
+	ctl_is limits.backlog 21 status
+	ctl resume
+	serves
+	ctl reload
+	ctl_is limits.backlog 20 status
+	stop_calmd
+}
+
 # checkers_are NUMBER: whether so many processes check a new program.
 checkers_are() {
 	assert_equal "checks" "$(calmd_processes | grep -c -e --role=check || true)" "$1"
