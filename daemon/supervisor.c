@@ -141,7 +141,7 @@ static int listen_to_signals(struct supervisor *s)
 }
 
 /* Before anything is opened that is to stay. */
-static int reserve(const struct supervisor *s)
+static int reserve(struct supervisor *s)
 {
 	if (geteuid() != 0) {
 		log_error("must be started as root");
@@ -149,7 +149,7 @@ static int reserve(const struct supervisor *s)
 	}
 	if (spawn_reserve(!CHILDREN_MAY_SPEAK && s->config->log_level < LOG_LEVEL_DEBUG) < 0)
 		return supervisor_fail("/dev/null");
-	return 0;
+	return supervisor_raise_limits(s);
 }
 
 /* What every start begins with. */

@@ -47,7 +47,7 @@ static bool table_fits(struct supervisor *s, const struct registry_facts *facts)
 	return false;
 }
 
-/* Users, limits, programs, the table: with the configuration that is in effect. */
+/* Users, programs, the table: with the configuration that is in effect. */
 static bool can_go_on(const struct registry *registry)
 {
 	const struct config_source running = {.text = registry->configuration};

@@ -101,6 +101,10 @@ static int open_table(struct supervisor *s)
 	return 0;
 }
 
+/*
+ * As far as may be: what an earlier supervisor has left may need more than the
+ * configuration does now.
+ */
 int limits_raise(struct supervisor *s, const struct config *config)
 {
 	rlim_t wanted = FILES_BASE + FILES_PER_WORKER * (rlim_t)(config->max_connections +
@@ -109,11 +113,11 @@ int limits_raise(struct supervisor *s, const struct config *config)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return -1;
-	if (limit.rlim_cur >= wanted)
-		return 0;
-	limit.rlim_cur = wanted;
 	if (limit.rlim_max < wanted)
 		limit.rlim_max = wanted;
+	else if (limit.rlim_cur == limit.rlim_max)
+		return 0;
+	limit.rlim_cur = limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return -1;
 	/* the running master has a limit of its own; one that has just ended needs none */
@@ -123,7 +127,7 @@ int limits_raise(struct supervisor *s, const struct config *config)
 	               : -1;
 }
 
-static int raise_limits(struct supervisor *s)
+int supervisor_raise_limits(struct supervisor *s)
 {
 	if (getrlimit(RLIMIT_NOFILE, &s->files) < 0 || limits_raise(s, s->config) < 0)
 		return supervisor_fail("limit of descriptors");
@@ -191,7 +195,7 @@ int supervisor_prepare(struct supervisor *s)
 {
 	master_config_fill(s->config, &s->master_config);
 	s->master_config.started_us = clock_now_us();
-	return find_users(s) < 0 || raise_limits(s) < 0 || programs_open(s) < 0 ? -1 : 0;
+	return find_users(s) < 0 || programs_open(s) < 0 ? -1 : 0;
 }
 
 int supervisor_open(struct supervisor *s)

@@ -193,7 +193,10 @@ void supervisor_report(struct supervisor *s);
 
 /* supervisor_open.c */
 
-/* Users, limits, programs: what a supervisor needs before it has anything. -1 when a line was logged. */
+/* The limit of descriptors, before there are many of them. -1 when a line was logged. */
+int supervisor_raise_limits(struct supervisor *s);
+
+/* Users, programs: what a supervisor needs before it has anything. -1 when a line was logged. */
 int supervisor_prepare(struct supervisor *s);
 
 /* Opens everything in `kept`; -1 when a line was logged. */

@@ -4,7 +4,8 @@
 
 load lib
 
-# Runs calmd under the manager.
+# Runs calmd under the manager, with few descriptors at first: systemd gives 1,024, which many
+# sessions need more than, and what is kept comes at once.
 calmd_path() {
 	echo "$BATS_FILE_TMPDIR/managed"
 }
@@ -13,7 +14,8 @@ setup_file() {
 	make_network
 	cat >"$BATS_FILE_TMPDIR/managed" <<-END
 		#!/bin/sh
-		exec "$E2E/manager.py" "\$CALMD_DIR" "$CALMD_BUILDDIR/daemon/calmd" "\$@"
+		exec "$E2E/manager.py" "\$CALMD_DIR" \\
+			sh -c 'ulimit -Sn 64; exec "\$0" "\$@"' "$CALMD_BUILDDIR/daemon/calmd" "\$@"
 	END
 	chmod +x "$BATS_FILE_TMPDIR/managed"
 }
