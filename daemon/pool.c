@@ -36,6 +36,8 @@
 #include "daemon/pool_worker.h"
 #include "daemon/ring_map.h"
 
+#define WORKERS_IDLE_MAX 1000u /* max-spare-workers, at most */
+
 struct pool *pool_create(struct master *m)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
@@ -48,11 +50,16 @@ struct pool *pool_create(struct master *m)
 	return pool;
 }
 
+/*
+ * Those that are ending, and some to spare for the busy message. Limits may have come
+ * down since some of them were started; the table has the shape that it had then.
+ */
 void pool_limit(struct pool *pool)
 {
 	const struct message_master_config *config = &pool->master->config;
-	/* Those that are ending, and some to spare for the busy message. */
-	uint32_t most = 2 * config->max_connections + config->max_spare_workers + 64;
+	uint32_t busy = 2 * config->max_connections;
+	uint32_t most =
+		(busy > config->table_conns ? busy : config->table_conns) + WORKERS_IDLE_MAX + 64;
 
 	if (pool->workers_max < most)
 		pool->workers_max = most;

@@ -216,11 +216,20 @@ change_on_demand() {
 	change_on_demand follow <<-'END'
 		client = Telnet(SERVER4, PORT)
 		client.read_until(rb"# $")
+		others = [Telnet(SERVER6, PORT) for _ in range(70)]
+		for other in others:
+		    other.read_until(rb"# $")
 		with open(os.environ["CALMD_DIR"] + "/options", "w") as options:
-		    print('-o', 'max-connections=7', '-o', 'receive-buffer=64k',
+		    print('-o', 'max-connections=2', '-o', 'receive-buffer=64k',
+		          '-o', 'min-spare-workers=1', '-o', 'max-spare-workers=1',
 		          '-o', f'listen={{"{SERVER4}:24"}}', sep="\n", file=options)
 		change("KILL")
 		assert client.run("echo here") == "here\n"
+		# more than there may be now: they go on all the same
+		for other in others:
+		    other.type("exit\r")
+		    other.read_all()
+		    assert not other.reset
 		with Telnet(SERVER6, PORT) as another:
 		    another.read_until(rb"# $")
 		# one with a mistake: what was in effect stays
@@ -231,7 +240,7 @@ change_on_demand() {
 	END
 	grep -q 'max-connections: ' "$CALMD_DIR/log"
 	grep -q 'going on with the configuration that was in effect' "$CALMD_DIR/log"
-	assert_equal max_connections "$(ctl_get limits.max_connections status)" 7
+	assert_equal max_connections "$(ctl_get limits.max_connections status)" 2
 	grep -q 'listen: stays as it was' "$CALMD_DIR/log"
 	stop_managed
 }
