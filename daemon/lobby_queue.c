@@ -126,6 +126,10 @@ void lobby_queue_empty(int out)
 {
 	char byte;
 
-	while (recv(out, &byte, sizeof(byte), MSG_DONTWAIT) >= 0 || errno == EINTR)
-		;
+	ssize_t got;
+
+	do {
+		got = recv(out, &byte, sizeof(byte),
+		           MSG_DONTWAIT); /* 0: nobody has the other end */
+	} while (got > 0 || (got < 0 && errno == EINTR));
 }

@@ -277,8 +277,14 @@ int resume_look(struct supervisor *s, struct registry *registry)
 
 	s->kept.lobby[0] = s->kept.lobby[1] = -1;
 	*registry = (struct registry){.facts = {.master = nobody, .opener = nobody}};
-	if (in < 0 || out < 0)
+	if (in < 0 && out < 0)
 		return 0;
+	if (in < 0 || out < 0) {
+		/* not to be taken for that of the next lobby: it was killed when it began this one */
+		s->lobby.in = in;
+		s->lobby.out = out;
+		return lose(s, registry, "one end of the lobby is missing");
+	}
 	if (lobby_take_up(&s->lobby, in, out, on_record, &collection) < 0)
 		return lose(s, registry, strerror(errno));
 	see_master_dead(collection.master);

@@ -22,7 +22,7 @@ setup_file() {
 
 setup() {
 	set_calmd_dir
-	rm -f "$CALMD_DIR"/{supervisor,starts,store,status,ready,restart,give-up,options,spoil}
+	rm -f "$CALMD_DIR"/{supervisor,starts,store,status,ready,restart,give-up,options,spoil,half,nothing}
 	grep -q HAVE_LIBSYSTEMD "$CALMD_BUILDDIR/Makefile" || skip "built without libsystemd"
 }
 
@@ -261,15 +261,23 @@ change_on_demand() {
 @test "what cannot be taken up is lost at once, and calmd starts anew, after its quiet time" {
 	start_calmd -o msl=1s
 	wait_for 10 is_ready
-	touch "$CALMD_DIR/spoil"
-	change_on_demand follow <<-'END'
+	lose_and_kill() {
+		touch "$CALMD_DIR/$1"
+		follow KILL
+	}
+	change_on_demand lose_and_kill <<-'END'
 		client = Telnet(SERVER4, PORT)
 		client.read_until(rb"# $")
-		change("KILL")
-		with Telnet(SERVER4, PORT) as another:
+		for what in "spoil", "half":
+		    change(what)
+		    another = Telnet(SERVER4, PORT)
 		    another.read_until(rb"# $")
+		# no end of a former one is taken for that of the next
+		change("nothing")
+		assert another.run("echo here") == "here\n"
 	END
-	grep -q 'everything is lost' "$CALMD_DIR/log"
+	assert_equal losses "$(grep -c 'everything is lost' "$CALMD_DIR/log")" 2
+	assert_equal "what is kept" "$(<"$CALMD_DIR/store")" $'lobby-in\nlobby-out'
 	ctl_is quiet.reason crash status
 	wait_for 10 processes_are_in_order 0
 	stop_managed
