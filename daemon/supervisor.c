@@ -200,8 +200,9 @@ static int start_or_resume(struct supervisor *s)
 	resume_fetch(s); /* it has the numbers that are reserved next */
 	if (reserve(s) < 0)
 		return -1;
-	if (resume_look(s, &left) == 0)
-		return start(s, NULL);
+	int found = resume_look(s, &left);
+	if (found <= 0)
+		return found == 0 ? start(s, NULL) : -1;
 	int result = start(s, &left);
 	registry_free(&left);
 	return result;
@@ -244,7 +245,7 @@ static void mark_closed(struct supervisor *s)
 /* Nothing is left, or all of it to a next supervisor. */
 static void clean_up(struct supervisor *s, int status)
 {
-	if (s->lobby.in >= 0 && s->stage != END_DONE)
+	if ((s->lobby.in >= 0 || s->kept.lobby[0] >= 0) && s->stage != END_DONE)
 		_exit(status);
 	calls_close(s);
 	workers_close(s);

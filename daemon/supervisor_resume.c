@@ -165,17 +165,19 @@ static bool understood(const struct collection *collection)
 	       facts->listens <= MESSAGE_LISTEN_MAX;
 }
 
-/* The old master has died with its supervisor, or does so here. */
-static void see_master_dead(int pidfd)
+/* The old master has died with its supervisor, or does so here; false: it does not. */
+static bool see_master_dead(int pidfd)
 {
 	struct pollfd dead = {.fd = pidfd, .events = POLLIN};
 
 	if (pidfd < 0)
-		return;
+		return true;
 	pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
-	if (poll(&dead, 1, MASTER_MS) != 1)
+	bool died = poll(&dead, 1, MASTER_MS) == 1;
+	if (!died)
 		log_error("the former master does not die");
 	close(pidfd);
+	return died;
 }
 
 /* Where the file says now to listen, or to be asked, cannot be had yet. */
@@ -287,7 +289,8 @@ int resume_look(struct supervisor *s, struct registry *registry)
 	}
 	if (lobby_take_up(&s->lobby, in, out, on_record, &collection) < 0)
 		return lose(s, registry, strerror(errno));
-	see_master_dead(collection.master);
+	if (!see_master_dead(collection.master))
+		return -1;
 	if (!understood(&collection))
 		return lose(s, registry, "another version has written it");
 	uint64_t last_worker = registry->facts.last_worker;

@@ -285,7 +285,10 @@ void lobby_leave(struct supervisor *s);
 /* Fetches what the service manager has kept, before anything else is opened. */
 void resume_fetch(struct supervisor *s);
 
-/* What an earlier supervisor has left: 1, and *REGISTRY for registry_free(), or 0 for nothing. */
+/*
+ * What an earlier supervisor has left: 1, and *REGISTRY for registry_free(), 0 for nothing,
+ * or -1 when a line was logged: its master still works on the table. All stays in the lobby.
+ */
 int resume_look(struct supervisor *s, struct registry *registry);
 
 /* Goes on with it; begin() has been called. -1 when a line was logged. */
