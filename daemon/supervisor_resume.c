@@ -198,16 +198,23 @@ static void keep_places(struct supervisor *s, const struct lobby_facts *facts)
 	memcpy(config->listen, facts->listen, bytes);
 }
 
-/* Nothing of it is of use: all of it is closed, so that its workers see hang-up and end. */
-static int lose(struct supervisor *s, struct registry *registry, const char *why)
+/* Nothing of what waits is of use: no other start tries again. */
+static void forget(struct supervisor *s, const char *why)
 {
 	log_error("what an earlier supervisor has left cannot be taken up (%s): everything is lost",
 	          why);
-	registry_close(registry);
-	registry_free(registry);
 	service_release(LOBBY_NAME_IN);
 	service_release(LOBBY_NAME_OUT);
 	lobby_empty(&s->lobby);
+	s->kept.lobby[0] = s->kept.lobby[1] = -1;
+}
+
+/* All of it is closed, so that its workers see hang-up and end. */
+static int lose(struct supervisor *s, struct registry *registry, const char *why)
+{
+	registry_close(registry);
+	registry_free(registry);
+	forget(s, why);
 	return 0;
 }
 
@@ -310,8 +317,10 @@ int resume_adopt(struct supervisor *s, struct registry *registry)
 	/* ours are as we were started, not as the other one was */
 	registry->facts.files_soft = s->files.rlim_cur;
 	registry->facts.files_hard = s->files.rlim_max;
-	if (supervisor_adopt(s, registry) < 0)
-		return -1;
+	if (supervisor_adopt(s, registry) < 0) {
+		forget(s, "see above");
+		return -1; /* and the next start begins anew */
+	}
 	succession_resume(s, takeovers);
 	log_info("going on with %u workers of an earlier supervisor", registry->worker_count);
 	lobby_note_facts(s);

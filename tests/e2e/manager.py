@@ -9,7 +9,8 @@ then). It ends as COMMAND did when that ended well, or failed with DIRECTORY/giv
 DIRECTORY/supervisor (the pid), DIRECTORY/starts (how many), DIRECTORY/store (the names of what is
 kept, one a line), DIRECTORY/status (the last STATUS=), and DIRECTORY/ready once READY=1 came. A line
 in DIRECTORY/options is one more argument for the next start; DIRECTORY/spoil puts something strange
-into what it keeps; DIRECTORY/half loses one of two.
+into what it keeps; DIRECTORY/half loses one of two, DIRECTORY/miss
+some of what waits in them.
 """
 
 import array
@@ -130,6 +131,10 @@ class Manager:
                 time.sleep(0.1)     # RestartSec; after a kill tests want it at once
             if self.take("spoil"):
                 socket.socket(fileno=os.dup(self.store[0][1])).send(b"something else")
+            if self.take("miss"):
+                with socket.socket(fileno=os.dup(dict(self.store)["lobby-out"])) as out:
+                    for _ in range(3):
+                        out.recv(1)
             if self.take("half"):
                 self.forget(self.store[0][0])
             if not again or os.path.exists(self.path("give-up")):

@@ -22,7 +22,7 @@ setup_file() {
 
 setup() {
 	set_calmd_dir
-	rm -f "$CALMD_DIR"/{supervisor,starts,store,status,ready,restart,give-up,options,spoil,half,nothing}
+	rm -f "$CALMD_DIR"/{supervisor,starts,store,status,ready,restart,give-up,options,spoil,half,miss,nothing}
 	grep -q HAVE_LIBSYSTEMD "$CALMD_BUILDDIR/Makefile" || skip "built without libsystemd"
 }
 
@@ -263,7 +263,9 @@ change_on_demand() {
 	wait_for 10 is_ready
 	lose_and_kill() {
 		touch "$CALMD_DIR/$1"
-		follow KILL
+		kill -KILL "$(supervisor)"
+		wait_for 5 test ! -e "$CALMD_DIR/ready"
+		wait_for 20 is_ready
 	}
 	change_on_demand lose_and_kill <<-'END'
 		client = Telnet(SERVER4, PORT)
@@ -275,8 +277,12 @@ change_on_demand() {
 		# no end of a former one is taken for that of the next
 		change("nothing")
 		assert another.run("echo here") == "here\n"
+		# found when half of it has been taken up
+		change("miss")
+		with Telnet(SERVER4, PORT) as another:
+		    another.read_until(rb"# $")
 	END
-	assert_equal losses "$(grep -c 'everything is lost' "$CALMD_DIR/log")" 2
+	assert_equal losses "$(grep -c 'everything is lost' "$CALMD_DIR/log")" 3
 	assert_equal "what is kept" "$(<"$CALMD_DIR/store")" $'lobby-in\nlobby-out'
 	ctl_is quiet.reason crash status
 	wait_for 10 processes_are_in_order 0
