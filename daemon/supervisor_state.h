@@ -99,6 +99,7 @@ struct succession {
 	struct event deadline; /* for the running one to hand over */
 	unsigned failures;     /* deaths of their own fault in a row */
 	unsigned unserved;     /* deaths in a row, of whatever, before they had taken over */
+	unsigned at_end;       /* started when everything was ending */
 	bool crashed;          /* so died the last one */
 	bool began;            /* one of them has served */
 	bool serving;          /* the running one does */

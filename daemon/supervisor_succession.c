@@ -32,6 +32,7 @@
 #define HAND_OVER_SECONDS 3
 #define UNSERVED_MAX      10
 #define UNSERVED_MS       100
+#define AT_END_MAX        3 /* masters that are started when everything ends already */
 
 /* Nobody from outside sends these but to test what follows. */
 static bool own_fault(const struct child *master, int status)
@@ -170,6 +171,19 @@ static void follow(struct supervisor *s, pid_t pid, int status)
 		evtimer_add(&succession->restart, &pause);
 }
 
+/* Connections end in order even though their master did not. */
+static void follow_at_end(struct supervisor *s, int status)
+{
+	bool late = !evtimer_pending(&s->deadline, NULL); /* it was killed for that */
+
+	if (s->stage > END_MASTER || late || hopeless(s, status) != NULL ||
+	    ++s->succession.at_end > AT_END_MAX)
+		return;
+	s->succession.takeovers++;
+	if (master_start(s) == 0)
+		child_terminate(&s->master);
+}
+
 void master_ended(struct supervisor *s, int status)
 {
 	struct succession *succession = &s->succession;
@@ -188,6 +202,7 @@ void master_ended(struct supervisor *s, int status)
 		if (status != 0) {
 			s->quiet.drained = false;
 			log_error("master %d %s", (int)pid, status_text(status, text));
+			follow_at_end(s, status);
 		}
 		return;
 	}

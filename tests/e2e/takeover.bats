@@ -210,3 +210,24 @@ fail_masters() {
 	EXPECTED_LOG+="|worker [0-9]+ was ended by signal 9"
 	stop_calmd
 }
+
+@test "SIGTERM ends sessions in order though the master dies of something else meanwhile" {
+	start_calmd
+	run_peer "$(calmd_pid)" <<-'END'
+		import os, signal
+		from telnet import *
+		clients = [Telnet(address, PORT) for address in (SERVER4, SERVER6)]
+		for client in clients:
+		    client.read_until(rb"# $")
+		supervisor, master = int(sys.argv[1]), ctl("status")["master_pid"]
+		os.kill(supervisor, signal.SIGSTOP)
+		os.kill(master, signal.SIGKILL)
+		os.kill(supervisor, signal.SIGTERM)
+		os.kill(supervisor, signal.SIGCONT)
+		for client in clients:
+		    client.read_all()
+		    assert not client.reset
+		    client.close()
+	END
+	wait_calmd_end 10
+}
