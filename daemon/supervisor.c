@@ -36,6 +36,7 @@
 #include "daemon/log.h"
 #include "daemon/service.h"
 #include "daemon/spawn.h"
+#include "daemon/supervisor_open.h"
 #include "daemon/supervisor_state.h"
 #include "daemon/version.h"
 

@@ -13,6 +13,7 @@
 #include "daemon/log.h"
 #include "daemon/spawn.h"
 #include "daemon/supervisor.h"
+#include "daemon/supervisor_open.h"
 #include "daemon/supervisor_state.h"
 
 /* True when WHAT has the same version here and there. */

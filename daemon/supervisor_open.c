@@ -17,6 +17,7 @@
 #include "daemon/clock.h"
 #include "daemon/engine_config.h"
 #include "daemon/log.h"
+#include "daemon/supervisor_open.h"
 #include "daemon/supervisor_state.h"
 #include "daemon/users.h"
 #include "daemon/version.h"

@@ -19,6 +19,7 @@
 #include "daemon/config_keys.h"
 #include "daemon/engine_config.h"
 #include "daemon/log.h"
+#include "daemon/supervisor_open.h"
 #include "daemon/supervisor_state.h"
 #include "daemon/users.h"
 

@@ -192,20 +192,6 @@ void supervisor_announce(struct supervisor *s);
 /* Tells the service manager how many sessions there are, when that has changed. */
 void supervisor_report(struct supervisor *s);
 
-/* supervisor_open.c */
-
-/* The limit of descriptors, before there are many of them. -1 when a line was logged. */
-int supervisor_raise_limits(struct supervisor *s);
-
-/* Users, programs: what a supervisor needs before it has anything. -1 when a line was logged. */
-int supervisor_prepare(struct supervisor *s);
-
-/* Opens everything in `kept`; -1 when a line was logged. */
-int supervisor_open(struct supervisor *s);
-
-/* Closes what supervisor_open() opened and takes the control socket away. */
-void supervisor_close(struct supervisor *s);
-
 /* supervisor_programs.c */
 
 /* Opens the programs, and finds where ours is unless that is known. -1 when a line was logged. */
@@ -250,11 +236,6 @@ int child_adopt(struct child *child, struct supervisor *s, const struct registry
 
 /* Goes on with one worker, which gets no connection any more if it has none. */
 int worker_adopt(struct supervisor *s, const struct registry_worker *from);
-/* Room for the descriptors that CONFIG may need, here and in the master. 0, or -1 with errno. */
-int limits_raise(struct supervisor *s, const struct config *config);
-
-/* CONFIG as the master has it; what else stands in *MASTER stays. */
-void master_config_fill(const struct config *config, struct message_master_config *master);
 
 /* supervisor_lobby.c */
 
