@@ -17,7 +17,8 @@
  * from outside counts for neither; only when many in a row never came to serve, as where
  * memory is short, is there a short pause, too.
  *
- * The end of the daemon is for two cases: the first master could not begin, so that
+ * Who dies while everything ends is followed, too, by one that ends the connections in
+ * order. The end of the daemon is for two cases: the first master could not begin, so that
  * there is nothing to lose, and the table cannot be taken up, so that nothing is left.
  */
 #include <event2/event.h>
