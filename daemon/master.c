@@ -161,11 +161,16 @@ static bool create_stack(struct master *m, int table_fd)
 		return false;
 	}
 	master_hooks(m, &hooks);
+	errno = 0;
 	m->stack = stack_create(&config, &hooks, m->table, m->table_bytes, fresh ? &secrets : NULL);
 	explicit_bzero(&secrets, sizeof(secrets));
 	if (m->stack == NULL) {
-		log_error("cannot make the engine: the table does not fit, or out of memory");
-		if (!fresh)
+		/* memory may be there when the next master asks; a table that fits will never be */
+		bool memory = errno == ENOMEM;
+
+		log_error("cannot make the engine: %s",
+		          memory ? "out of memory" : "the table does not fit");
+		if (!fresh && !memory)
 			m->status = MASTER_EXIT_TABLE;
 		return false;
 	}

@@ -231,3 +231,25 @@ fail_masters() {
 	END
 	wait_calmd_end 10
 }
+
+@test "a master that finds too little memory is followed by one that finds enough" {
+	[ -z "${CALMD_SANITIZERS:-}" ] || skip "sanitizers need more than any limit"
+	start_calmd -o max-connections=2000
+	run_peer "$(calmd_pid)" <<-'END'
+		import os, resource, signal
+		from telnet import *
+		client = Telnet(SERVER4, PORT)
+		client.read_until(rb"# $")
+		supervisor, master = int(sys.argv[1]), ctl("status")["master_pid"]
+		used = int(re.search(r"VmData:\s+(\d+) kB", open(f"/proc/{master}/status").read())[1])
+		before = resource.prlimit(supervisor, resource.RLIMIT_DATA)
+		resource.prlimit(supervisor, resource.RLIMIT_DATA, (used * 600, before[1]))
+		os.kill(master, signal.SIGKILL)
+		log = os.environ["CALMD_DIR"] + "/log"
+		wait_until(lambda: "cannot make the engine: out of memory" in open(log).read())
+		resource.prlimit(supervisor, resource.RLIMIT_DATA, before)
+		assert client.run("echo here") == "here\n"
+	END
+	EXPECTED_LOG+="|out of memory"
+	stop_calmd
+}
