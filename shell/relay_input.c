@@ -147,6 +147,9 @@ static void take_event(struct worker *worker, const struct telnet_event *event)
 	case TELNET_EVENT_SUBNEGOTIATION:
 		negotiate_subnegotiation(&worker->negotiation, event->option, event->data,
 		                         event->length);
+		/* what was typed before it has the old size, what comes behind it the new one */
+		pending_flush(worker);
+		session_window(worker);
 		break;
 	}
 }

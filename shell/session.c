@@ -188,9 +188,12 @@ static void end_of_input(struct worker *worker)
 	worker->again = true;
 }
 
-static void window_apply(struct worker *worker)
+void session_window(struct worker *worker)
 {
 	const struct negotiation *negotiation = &worker->negotiation;
+
+	if (!negotiation->window_changed || worker->pty < 0)
+		return;
 	struct winsize size = {.ws_row = negotiation->rows, .ws_col = negotiation->columns};
 
 	worker->negotiation.window_changed = false;
@@ -199,8 +202,7 @@ static void window_apply(struct worker *worker)
 
 static void relaying_turn(struct worker *worker)
 {
-	if (worker->negotiation.window_changed)
-		window_apply(worker);
+	session_window(worker);
 	if (worker_timer_due(worker, TIMER_PTY)) {
 		worker->pty_full = false;
 		worker->pty_ready = true;

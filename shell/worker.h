@@ -236,6 +236,9 @@ void session_failed(struct worker *worker, int error);
 void session_ended(struct worker *worker);
 /* Makes the session end; what it still writes is delivered. */
 void session_hang_up(struct worker *worker);
+
+/* Gives the pty a window size that has changed, once there is a pty. */
+void session_window(struct worker *worker);
 /* Everything that depends on time and on the session's state; once a turn. */
 void session_turn(struct worker *worker);
 /* The pty gave EIO: it is looked at again after a while. */

@@ -138,9 +138,11 @@ static void terminal_type_and_window_size_reach_the_session(void **test)
 	/* a size that comes late, as on a busy machine, changes that of the running session */
 	run("until [ \"$(stty size)\" = '33 91' ]; do sleep .02; done; echo $TERM; stty size",
 	    "vt220\r\n33 91\r\n");
-	/* and changes: rows are 0, which leaves them */
-	shell_send(&session, "\xff\xfa\x1f\0\x84\0\0\xff\xf0", 9);
-	run("stty size", "33 132\r\n");
+	/* and changes, for what is typed right behind it: rows are 0, which leaves them */
+	static const char behind[] = "\xff\xfa\x1f\0\x84\0\0\xff\xf0stty size\r\0";
+	size_t offset = session.length;
+	shell_send(&session, behind, sizeof(behind) - 1);
+	assert_true(shell_wait_output_from(&session, offset, "\r\n33 132\r\n# "));
 }
 
 static void the_environment_holds_nothing_but_term(void **test)
