@@ -102,9 +102,14 @@ datagrams() {
 
 @test "a delay is as long as asked" {
 	start_wire --delay 50
-	run -0 datagrams 1
-	[ "${lines[1]}" -ge 50000 ]
-	[ "${lines[1]}" -lt 70000 ]
+	# never less; on a busy machine now and then more, but not each time
+	local try
+	for try in 1 2 3 4 5 6 7 8; do
+		run -0 datagrams 1
+		[ "${lines[1]}" -ge 50000 ]
+		[ "${lines[1]}" -ge 70000 ] || return 0
+	done
+	fail "eight datagrams took longer than 70 ms"
 }
 
 @test "the same seed loses, doubles and damages the same packets; another seed others" {
