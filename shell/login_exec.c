@@ -58,7 +58,7 @@ static void take_terminal(int slave)
 	close_range(STDERR_FILENO + 1, ~0u, 0);
 }
 
-static void reset_process(void)
+static void reset_process(const struct login *login)
 {
 	sigset_t none;
 
@@ -66,6 +66,8 @@ static void reset_process(void)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	umask(022);
+	if (setrlimit(RLIMIT_NOFILE, &login->files) < 0)
+		fail("setrlimit");
 	if (chdir("/") < 0)
 		fail("chdir /");
 }
@@ -117,7 +119,7 @@ noreturn void login_exec(const struct login *login, int slave, const char *termi
 	char *environment[] = {term, NULL};
 
 	take_terminal(slave);
-	reset_process();
+	reset_process(login);
 	for (size_t i = 0; i < login->count; i++) {
 		argv[i] = at;
 		if (!expand(login->argv[i], address, &at, text + sizeof(text))) {

@@ -78,6 +78,19 @@ static void take_config(void)
 	}
 }
 
+/*
+ * Each worker without a session is a descriptor here, and a rush can bring more of them than
+ * the limit that is right for sessions. One that cannot be received is a client lost.
+ */
+static void raise_limit(void)
+{
+	if (getrlimit(RLIMIT_NOFILE, &login.files) < 0)
+		fail("limit of descriptors");
+	struct rlimit limit = {login.files.rlim_max, login.files.rlim_max};
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		fail("limit of descriptors");
+}
+
 static void start(void)
 {
 	fcntl(OPENER_FD_SUPERVISOR, F_SETFD, FD_CLOEXEC);
@@ -91,6 +104,7 @@ static void start(void)
 	    message.header.type != MESSAGE_OPENER_CONFIG)
 		_exit(message.header.type == MESSAGE_TERMINATE ? 0 : 1);
 	take_config();
+	raise_limit();
 	/* Sessions inherit this, but for SIGCHLD, which the keeper puts back. */
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL); /* not KILL and STOP, and what libc keeps */
@@ -164,6 +178,8 @@ static void supervisor_message(void)
 	if (got < 0 && errno == EAGAIN)
 		return;
 	if (got <= 0) {
+		if (got < 0)
+			log_error("cannot read the supervisor's channel: %s", strerror(errno));
 		retire();
 		return;
 	}

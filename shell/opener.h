@@ -13,6 +13,7 @@
 #define SHELL_OPENER_H
 
 #include <stdnoreturn.h>
+#include <sys/resource.h>
 
 #include "daemon/message.h"
 
@@ -22,6 +23,7 @@
 struct login {
 	size_t count;
 	char *argv[OPENER_ARGS_MAX + 1]; /* NULL behind the last */
+	struct rlimit files;             /* RLIMIT_NOFILE of sessions */
 };
 
 /* A pty as just opened. */
@@ -75,8 +77,8 @@ void login_address(const struct endpoint *peer, char address[LOGIN_ADDRESS_SIZE]
 
 /*
  * In the session's process, which has SLAVE open: makes it the terminal of a new
- * session and runs login, with %h replaced by ADDRESS and nothing but TERM in the
- * environment. When that fails it says so on the terminal, and exits with 127.
+ * session and runs login, with %h replaced by ADDRESS, nothing but TERM in the
+ * environment, and the limits that LOGIN says. When that fails it says so on the terminal, and exits with 127.
  */
 noreturn void login_exec(const struct login *login, int slave, const char *terminal,
                          const char *address);
