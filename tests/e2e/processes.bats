@@ -25,6 +25,7 @@ open_sessions() {
 		wait_for 10 grep -q '# ' "$BATS_FILE_TMPDIR/session-$i.out"
 	done
 	wait_for 5 established_are "$1"
+	wait_for 5 sessions_are "$1" # a keeper has its title a moment after its shell's prompt
 }
 
 @test "every process says what it is" {
