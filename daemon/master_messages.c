@@ -60,6 +60,9 @@ static void handle(struct master *m, uint64_t now_us)
 	case MESSAGE_ANSWER:
 		control_supervisor_answer(m, payload, message->header.length);
 		return;
+	case MESSAGE_HEARTBEAT:
+		master_tell(m, MESSAGE_HEARTBEAT, NULL, 0);
+		return;
 	case MESSAGE_TERMINATE:
 		master_terminate(m, now_us);
 		return;

@@ -92,6 +92,8 @@ static const struct rule rules[] = {
 	{MESSAGE_PRIV_DRAIN, MASTER, SUPERVISOR, PHASE_RUN, SIZE(request), FDS(0)},
 	{MESSAGE_PRIV_RESUME, MASTER, SUPERVISOR, PHASE_RUN, SIZE(request), FDS(0)},
 	{MESSAGE_PRIV_LISTEN_END, MASTER, SUPERVISOR, PHASE_RUN, SIZE(listen), FDS(0)},
+	{MESSAGE_HEARTBEAT, SUPERVISOR, MASTER, ANY_TIME, EMPTY, FDS(0)},
+	{MESSAGE_HEARTBEAT, MASTER, SUPERVISOR, ANY_TIME, EMPTY, FDS(0)},
 	{MESSAGE_CONFIGURE, SUPERVISOR, MASTER, ANY_TIME, SIZE(master_config), FDS(0)},
 	{MESSAGE_ANSWER, SUPERVISOR, MASTER, ANY_TIME, sizeof(struct message_answer),
          sizeof(struct message_answer) + MESSAGE_ANSWER_TEXT_MAX, FDS(0)},
@@ -131,6 +133,7 @@ static const char *const message_names[MESSAGE_TYPES] = {
 	[MESSAGE_PRIV_LISTEN_END] = "priv_listen_end",
 	[MESSAGE_CONFIGURE] = "configure",
 	[MESSAGE_ANSWER] = "answer",
+	[MESSAGE_HEARTBEAT] = "heartbeat",
 };
 
 static const char *const role_names[ROLES] = {

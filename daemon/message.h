@@ -104,6 +104,9 @@ enum message_type {
 	/* master to supervisor */
 	MESSAGE_PRIV_WORKER_END, /* struct message_worker: nothing else can tell it that it must end */
 
+	/* supervisor to master, which sends it back */
+	MESSAGE_HEARTBEAT, /* no payload: a sign of life, please */
+
 	MESSAGE_TYPES
 };
 

@@ -31,6 +31,11 @@ void service_ready(void)
 	sd_notify(0, "READY=1");
 }
 
+void service_alive(void)
+{
+	sd_notify(0, "WATCHDOG=1");
+}
+
 void service_stopping(void)
 {
 	sd_notify(0, "STOPPING=1");
@@ -123,6 +128,10 @@ bool service_managed(void)
 }
 
 void service_ready(void)
+{
+}
+
+void service_alive(void)
 {
 }
 

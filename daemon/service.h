@@ -17,6 +17,9 @@ bool service_managed(void);
 /* Everything is up: whoever waits for the start goes on. */
 void service_ready(void);
 
+/* A sign of life, for a manager that ends us without one (WatchdogSec). */
+void service_alive(void);
+
 /* The end has begun. */
 void service_stopping(void);
 

@@ -28,11 +28,13 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "daemon/address_text.h"
+#include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/service.h"
 #include "daemon/spawn.h"
@@ -87,13 +89,22 @@ void supervisor_announce(struct supervisor *s)
 
 void supervisor_report(struct supervisor *s)
 {
+	const uint64_t until_us = s->master_config.quiet_until_us;
+	uint64_t now_us = clock_now_us();
 	uint32_t sessions = s->workers.alive - s->workers.idle;
+	char text[SERVICE_STATUS_MAX], quiet[64] = "";
 
-	if (!s->announced || s->reported == sessions + 1)
+	if (!s->announced)
 		return;
-	s->reported = sessions + 1;
-	service_status("%u %s, %u workers ready", sessions, sessions == 1 ? "session" : "sessions",
-	               s->workers.idle);
+	if (until_us > now_us)
+		snprintf(quiet, sizeof(quiet), ", quiet time for %llu s more",
+		         (unsigned long long)((until_us - now_us + 999999) / 1000000));
+	snprintf(text, sizeof(text), "%u %s, %u workers ready%s", sessions,
+	         sessions == 1 ? "connection" : "connections", s->workers.idle, quiet);
+	if (strcmp(text, s->reported) == 0)
+		return;
+	strlcpy(s->reported, text, sizeof(s->reported));
+	service_status("%s", text);
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
@@ -167,7 +178,7 @@ static int begin(struct supervisor *s)
 	workers_init(s);
 	succession_init(s);
 	upgrade_init(s);
-	return 0;
+	return watch_init(s);
 }
 
 static int open_or_adopt(struct supervisor *s, struct registry *left)

@@ -51,6 +51,9 @@ static void on_message(struct channel *channel, struct message *message)
 		if ((worker = named_worker(s, message)) != NULL)
 			root_worker_end(s, worker);
 		return;
+	case MESSAGE_HEARTBEAT:
+		watch_heard(&s->watch);
+		return;
 	case MESSAGE_TAKEN_OVER:
 		master_serves(s, (const void *)message->payload);
 		return;
@@ -143,6 +146,7 @@ int master_start(struct supervisor *s)
 		errno = cause;
 		return supervisor_fail("start of the master");
 	}
+	watch_begin(&s->watch);
 	lobby_note_master(s);
 	send_everything(s);
 	return 0;

@@ -20,8 +20,10 @@
 #include "daemon/master.h"
 #include "daemon/raw_socket.h"
 #include "daemon/registry.h"
+#include "daemon/service.h"
 #include "daemon/state_file.h"
 #include "daemon/supervisor_listen.h"
+#include "daemon/supervisor_watch.h"
 
 struct supervisor;
 
@@ -30,7 +32,7 @@ struct child {
 	struct supervisor *supervisor;
 	pid_t pid;
 	int pidfd;     /* of one that a supervisor before us has started; -1: it is our child */
-	bool violated; /* it is killed for having broken the rules */
+	bool violated; /* it is killed for having broken the rules, or for silence */
 	struct channel channel;
 };
 
@@ -163,6 +165,8 @@ struct supervisor {
 	struct child master;
 	unsigned told; /* buckets of workers that the master has been told */
 	struct succession succession;
+	struct watch watch;
+	struct event watch_second;
 	struct upgrade upgrade;
 	struct child opener;
 	unsigned opener_failures;
@@ -170,8 +174,8 @@ struct supervisor {
 	struct workers workers;
 	struct call_guard calls[CALL_GUARDS_MAX];
 	struct supervisor_quiet quiet;
-	bool announced;    /* "ready" was logged */
-	uint32_t reported; /* sessions, as the service manager knows them, and 1; 0: not told yet */
+	bool announced;                    /* "ready" was logged */
+	char reported[SERVICE_STATUS_MAX]; /* as the service manager knows it */
 	enum end_stage stage;
 	bool hurry;
 	struct event deadline;
@@ -189,7 +193,7 @@ struct timeval supervisor_backoff(unsigned failures);
 /* Says once that everything is ready, when it is. */
 void supervisor_announce(struct supervisor *s);
 
-/* Tells the service manager how many sessions there are, when that has changed. */
+/* Tells the service manager of connections and quiet time, when that has changed. */
 void supervisor_report(struct supervisor *s);
 
 /* supervisor_programs.c */

@@ -132,7 +132,7 @@ three_sessions() {
 		    assert machine("systemctl", "show", "calmd", "-P", "MainPID") != before
 		    all_go_on()
 		deadline = time.monotonic() + 10
-		while not machine("systemctl", "show", "calmd", "-P", "StatusText").startswith("3 sessions, "):
+		while not machine("systemctl", "show", "calmd", "-P", "StatusText").startswith("3 connections, "):
 		    assert time.monotonic() < deadline
 		    time.sleep(0.1)
 	END

@@ -7,7 +7,7 @@ Starts COMMAND with a NOTIFY_SOCKET, keeps the descriptors that it is sent (FDST
 it again with them (LISTEN_FDS) when it was killed, failed, or DIRECTORY/restart exists (taken away
 then). It ends as COMMAND did when that ended well, or failed with DIRECTORY/give-up there. It writes
 DIRECTORY/supervisor (the pid), DIRECTORY/starts (how many), DIRECTORY/store (the names of what is
-kept, one a line), DIRECTORY/status (the last STATUS=), and DIRECTORY/ready once READY=1 came. A line
+kept, one a line), DIRECTORY/status (the last STATUS=), DIRECTORY/alive (how many WATCHDOG=1 came), and DIRECTORY/ready once READY=1 came. A line
 in DIRECTORY/options is one more argument for the next start; DIRECTORY/spoil puts something strange
 into what it keeps; DIRECTORY/half loses one of two, DIRECTORY/miss
 some of what waits in them.
@@ -28,6 +28,7 @@ class Manager:
         self.command = command
         self.store = []         # (name, descriptor)
         self.starts = 0
+        self.alive = 0          # signs of life
         path = self.path("notify")
         if os.path.exists(path):
             os.unlink(path)
@@ -107,6 +108,9 @@ class Manager:
             self.keep(said["FDNAME"], fds)
         if said.get("FDSTOREREMOVE") == "1":
             self.forget(said["FDNAME"])
+        if said.get("WATCHDOG") == "1":
+            self.alive += 1
+            self.write("alive", str(self.alive))
         if "STATUS" in said:
             self.write("status", said["STATUS"])
         if said.get("READY") == "1":

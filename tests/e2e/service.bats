@@ -139,7 +139,7 @@ change_on_demand() {
 	start_calmd
 	wait_for 10 is_ready
 	assert_equal "what is kept" "$(<"$CALMD_DIR/store")" $'lobby-in\nlobby-out'
-	wait_for 5 grep -q '^0 sessions, 8 workers ready$' "$CALMD_DIR/status"
+	wait_for 5 grep -q '^0 connections, 8 workers ready$' "$CALMD_DIR/status"
 	leave() {
 		touch "$CALMD_DIR/restart"
 		follow USR1
@@ -153,7 +153,7 @@ change_on_demand() {
 		    change("leave")
 		    assert client.run("echo here") == "here\n"
 		opening.read_until(rb"# $")
-		wait_until(lambda: open(os.environ["CALMD_DIR"] + "/status").read() == "2 sessions, 8 workers ready\n")
+		wait_until(lambda: open(os.environ["CALMD_DIR"] + "/status").read() == "2 connections, 8 workers ready\n")
 		os.system("kill -TERM $(cat $CALMD_DIR/supervisor)")
 		for each in client, opening:
 		    each.read_all()
