@@ -11,6 +11,7 @@
 
 #include "daemon/config.h"
 #include "daemon/log.h"
+#include "daemon/log_output.h"
 #include "daemon/master.h"
 #include "daemon/registry.h"
 #include "daemon/spawn.h"
@@ -165,6 +166,7 @@ static int run_successor(struct supervisor_start *start)
 		return 1;
 	}
 	log_set_level(start->config->log_level);
+	log_output_set(start->config->log_to);
 	start->registry = &registry;
 	return supervisor_run(start);
 }
@@ -209,7 +211,7 @@ int main(int argc, char **argv, char **environment)
 		add_override(&options, "log-level=debug");
 	options.source.overrides = options.overrides;
 	start.arguments = without_role(argv, options.role);
-	log_to_stderr("calmd");
+	log_output_open("calmd", ROLE_SUPERVISOR);
 	if (options.role == RUN_CHECK)
 		return supervisor_check(&options.source);
 	if (options.role == RUN_SUCCESSOR)
@@ -223,5 +225,6 @@ int main(int argc, char **argv, char **environment)
 	if (options.print || options.check)
 		return fflush(stdout) == 0 ? 0 : 1;
 	log_set_level(config.log_level);
+	log_output_set(config.log_to);
 	return supervisor_run(&start);
 }

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "daemon/log.h"
+#include "daemon/log_output.h"
 #include "stack/congestion.h"
 #include "stack/ring.h"
 #include "stack/stack.h"
@@ -51,14 +51,18 @@ static const char *congestion_choice(uint32_t index)
 
 static const char *log_level_choice(uint32_t index)
 {
-	static const char *const words[] = {
-		[LOG_LEVEL_ERROR] = "error",
-		[LOG_LEVEL_WARNING] = "warning",
-		[LOG_LEVEL_INFO] = "info",
-		[LOG_LEVEL_DEBUG] = "debug",
+	return log_level_name(index);
+}
+
+static const char *log_to_choice(uint32_t index)
+{
+	static const char *const words[LOG_OUTPUTS] = {
+		[LOG_OUTPUT_AUTO] = "auto",     [LOG_OUTPUT_STDERR] = "stderr",
+		[LOG_OUTPUT_JSON] = "json",     [LOG_OUTPUT_JOURNAL] = "journal",
+		[LOG_OUTPUT_SYSLOG] = "syslog",
 	};
 
-	return index < sizeof(words) / sizeof(words[0]) ? words[index] : NULL;
+	return index < LOG_OUTPUTS ? words[index] : NULL;
 }
 
 #define AT(member)    .offset = offsetof(struct config, member)
@@ -111,6 +115,7 @@ const struct config_key config_keys[] = {
 	{"control-read-group", "\"\"", &config_name, SIZED(control_read_group)},
 	{"state-dir", "/var/lib/calmd", &config_path, SIZED(state_dir), .restart = true},
 	{"log-level", "info", &config_choice, AT(log_level), .choice = log_level_choice},
+	{"log-to", "auto", &config_choice, AT(log_to), .choice = log_to_choice},
 };
 
 const unsigned config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);

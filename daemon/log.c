@@ -1,73 +1,29 @@
 /*
- * One line of log at a time, from any process, to where it belongs: stderr in
- * the supervisor, the channel to the supervisor everywhere else.
- *
- * The journal takes a level from a "<N>" in front of each line (sd-daemon(3));
- * it is written only when JOURNAL_STREAM names the very file that stderr is
- * (systemd.exec(5)). What other processes say is escaped, so that nobody on the
- * network can write lines of their own or drive the administrator's terminal.
+ * Making a record, and sending it: to the supervisor over this process's channel,
+ * or to whatever log_output.c has put in its place. Workers link this file alone.
  */
 #include "daemon/log.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdbool.h>
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "daemon/message.h"
 
-/* A name, a number, a level, and every byte as \xHH. */
-#define OUTPUT_MAX (64 + 4 * LOG_LINE_MAX)
+enum log_level log_threshold = LOG_LEVEL_INFO;
 
-static struct {
-	enum log_level level;
-	const char *name; /* of a process that logs to stderr */
-	int channel;      /* -1: stderr */
-	bool journal;
-	unsigned lost; /* lines that the channel had no room for */
-} log_state = {
-	.level = LOG_LEVEL_INFO,
-	.name = "calmd",
-	.channel = -1,
-};
+static log_sink *log_to;
+static int log_channel = -1;
+static uint64_t log_lost; /* records that the sink did not take */
 
 void log_set_level(enum log_level level)
 {
-	log_state.level = level;
+	log_threshold = level;
 }
 
-/* True when JOURNAL_STREAM ("device:inode") names stderr. */
-static bool stderr_is_journal(void)
-{
-	const char *stream = getenv("JOURNAL_STREAM");
-	uintmax_t device, inode;
-	struct stat status;
-
-	if (stream == NULL || sscanf(stream, "%ju:%ju", &device, &inode) != 2)
-		return false;
-	return fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device &&
-	       status.st_ino == inode;
-}
-
-void log_to_stderr(const char *name)
-{
-	log_state.name = name;
-	log_state.channel = -1;
-	log_state.journal = stderr_is_journal();
-}
-
-void log_to_channel(int channel)
-{
-	log_state.channel = channel;
-}
-
-/* The level's priority in syslog(3). */
-static int priority(enum log_level level)
+int log_priority(enum log_level level)
 {
 	switch (level) {
 	case LOG_LEVEL_ERROR:
@@ -81,110 +37,102 @@ static int priority(enum log_level level)
 	}
 }
 
-/* Writes HEAD and the escaped TEXT to stderr, as one line in one write. */
-static void write_line(enum log_level level, const char *head, const char *text, size_t length,
-                       bool ascii_only)
+void log_set_sink(log_sink *sink)
 {
-	char line[OUTPUT_MAX];
-	size_t used = 0;
-
-	if (log_state.journal)
-		used += (size_t)snprintf(line, sizeof(line), "<%d>", priority(level));
-	used += (size_t)snprintf(line + used, sizeof(line) - used, "%.48s: ", head);
-	for (size_t i = 0; i < length && used + 6 < sizeof(line); i++) {
-		unsigned char c = (unsigned char)text[i];
-		if (c < 0x20 || c == 0x7f || (ascii_only && c > 0x7e))
-			used += (size_t)snprintf(line + used, sizeof(line) - used, "\\x%02x", c);
-		else
-			line[used++] = (char)c;
-	}
-	line[used++] = '\n';
-	for (size_t done = 0; done < used;) {
-		ssize_t n = write(STDERR_FILENO, line + done, used - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return; /* there is nobody to tell */
-		done += (size_t)n;
-	}
+	log_to = sink;
 }
 
-/* Sends one line to the supervisor; false when there was no room. */
-static bool send_line(enum log_level level, const char *text, size_t length)
+/* Sends one record to the supervisor; false when there was no room. */
+static bool send_record(const struct message_log *record, const char *text, size_t length)
 {
 	struct {
 		struct message_log log;
 		char text[LOG_LINE_MAX];
-	} payload = {.log = {.level = level}};
+	} payload;
 
 	if (length > sizeof(payload.text))
 		length = sizeof(payload.text);
+	payload.log = *record;
 	memcpy(payload.text, text, length);
-	return message_send(log_state.channel, MESSAGE_LOG, &payload, sizeof(payload.log) + length,
-	                    NULL, 0, MSG_DONTWAIT) == 0;
+	return message_send(log_channel, MESSAGE_LOG, &payload, sizeof(payload.log) + length, NULL,
+	                    0, MSG_DONTWAIT) == 0;
 }
 
-static void log_line(enum log_level level, const char *format, va_list arguments)
+void log_to_channel(int channel)
+{
+	log_channel = channel;
+	log_set_sink(send_record);
+}
+
+/* TEXT into a field of SIZE bytes, cut where it must be. */
+static void copy_text(char *field, size_t size, const char *text)
+{
+	if (text == NULL)
+		return;
+	size_t length = strnlen(text, size - 1);
+	memcpy(field, text, length);
+}
+
+/* Every byte of *RECORD is set: it goes to another process. */
+static void fill(struct message_log *record, enum log_level level, const struct log_fields *fields)
+{
+	memset(record, 0, sizeof(*record));
+	record->level = level;
+	if (fields == NULL)
+		return;
+	record->event = fields->event;
+	record->connection = fields->connection;
+	if (fields->peer != NULL)
+		record->peer = *fields->peer;
+	if (fields->local != NULL)
+		record->local = *fields->local;
+	copy_text(record->user, sizeof(record->user), fields->user);
+	copy_text(record->state, sizeof(record->state), fields->state);
+	copy_text(record->reason, sizeof(record->reason), fields->reason);
+	copy_text(record->detail, sizeof(record->detail), fields->detail);
+	record->measured = fields->measured;
+	record->bytes_in = fields->bytes_in;
+	record->bytes_out = fields->bytes_out;
+	record->duration_us = fields->duration_us;
+	record->left_out = fields->left_out;
+}
+
+void log_tell_lost(void)
+{
+	struct message_log record;
+	char note[64];
+
+	if (log_lost == 0)
+		return;
+	fill(&record, LOG_LEVEL_WARNING,
+	     LOG_FIELDS(.event = LOG_EVENT_LEFT_OUT, .left_out = log_lost));
+	int n = snprintf(note, sizeof(note), "%llu lines of log were lost",
+	                 (unsigned long long)log_lost);
+	if (log_to(&record, note, (size_t)n))
+		log_lost = 0;
+}
+
+void log_count_lost(void)
+{
+	log_lost++;
+}
+
+void log_write(enum log_level level, const struct log_fields *fields, const char *format, ...)
 {
 	char text[LOG_LINE_MAX + 1];
+	struct message_log record;
+	va_list arguments;
 	int cause = errno;
 
-	if (level > log_state.level)
+	if (!log_wanted(level) || log_to == NULL)
 		return;
+	va_start(arguments, format);
 	int n = vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
 	size_t length = n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
-	if (log_state.channel < 0) {
-		write_line(level, log_state.name, text, length, false);
-	} else {
-		if (log_state.lost > 0) {
-			char note[64];
-			int m = snprintf(note, sizeof(note), "%u lines of log were lost",
-			                 log_state.lost);
-			if (send_line(LOG_LEVEL_WARNING, note, (size_t)m))
-				log_state.lost = 0;
-		}
-		if (!send_line(level, text, length))
-			log_state.lost++;
-	}
+	fill(&record, level, fields);
+	log_tell_lost();
+	if (!log_to(&record, text, length))
+		log_lost++;
 	errno = cause;
-}
-
-#define LOG_AT(level)                                                                              \
-	do {                                                                                       \
-		va_list arguments;                                                                 \
-		va_start(arguments, format);                                                       \
-		log_line(level, format, arguments);                                                \
-		va_end(arguments);                                                                 \
-	} while (0)
-
-void log_error(const char *format, ...)
-{
-	LOG_AT(LOG_LEVEL_ERROR);
-}
-
-void log_warning(const char *format, ...)
-{
-	LOG_AT(LOG_LEVEL_WARNING);
-}
-
-void log_info(const char *format, ...)
-{
-	LOG_AT(LOG_LEVEL_INFO);
-}
-
-void log_debug(const char *format, ...)
-{
-	LOG_AT(LOG_LEVEL_DEBUG);
-}
-
-void log_relay(enum log_level level, const char *name, int pid, const char *text, size_t length)
-{
-	char head[48];
-
-	if (level > log_state.level)
-		return;
-	if (length > LOG_LINE_MAX)
-		length = LOG_LINE_MAX;
-	snprintf(head, sizeof(head), "%s[%s %d]", log_state.name, name, pid);
-	write_line(level, head, text, length, true);
 }

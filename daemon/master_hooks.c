@@ -40,7 +40,7 @@ static bool may_log(struct master *m)
 	uint64_t now_us = master_now_us();
 	uint64_t earliest = now_us > LINES_BURST * LINE_US ? now_us - LINES_BURST * LINE_US : 0;
 
-	if (m->config.log_level < LOG_LEVEL_INFO)
+	if (!log_wanted(LOG_LEVEL_INFO))
 		return false;
 	if (m->log_tokens_us < earliest)
 		m->log_tokens_us = earliest;
@@ -55,25 +55,52 @@ static bool may_log(struct master *m)
 	return true;
 }
 
-static void log_move(struct master *m, uint64_t id, const struct flow *flow, enum tcp_state from,
-                     enum tcp_state to, const char *why)
+static void log_state(uint64_t id, const struct flow *flow, enum tcp_state from, enum tcp_state to,
+                      const char *why)
+{
+	char peer[ENDPOINT_TEXT_MAX];
+
+	log_at(LOG_LEVEL_DEBUG,
+	       LOG_FIELDS(.event = LOG_EVENT_STATE, .connection = id, .peer = &flow->peer,
+	                  .local = &flow->local, .state = state_name(to), .reason = why),
+	       "connection %" PRIu64 ": %s to %s (%s), peer %s", id, state_name(from),
+	       state_name(to), why, endpoint_format(&flow->peer, peer));
+}
+
+static void log_connect(uint64_t id, const struct flow *flow)
 {
 	char peer[ENDPOINT_TEXT_MAX], local[ENDPOINT_TEXT_MAX];
 
-	if (m->config.log_level >= LOG_LEVEL_DEBUG)
-		log_debug("connection %" PRIu64 ": %s to %s (%s), peer %s", id, state_name(from),
-		          state_name(to), why, endpoint_format(&flow->peer, peer));
+	log_at(LOG_LEVEL_INFO,
+	       LOG_FIELDS(.event = LOG_EVENT_CONNECT, .connection = id, .peer = &flow->peer,
+	                  .local = &flow->local, .state = state_name(TCP_ESTABLISHED)),
+	       "connection %" PRIu64 ": %s to %s established", id,
+	       endpoint_format(&flow->peer, peer), endpoint_format(&flow->local, local));
+}
+
+static void log_disconnect(uint64_t id, const struct flow *flow, enum tcp_state to, const char *why)
+{
+	char peer[ENDPOINT_TEXT_MAX];
+
+	log_at(LOG_LEVEL_INFO,
+	       LOG_FIELDS(.event = LOG_EVENT_DISCONNECT, .connection = id, .peer = &flow->peer,
+	                  .local = &flow->local, .state = state_name(to), .reason = why),
+	       "connection %" PRIu64 ": %s ended: %s", id, endpoint_format(&flow->peer, peer), why);
+}
+
+static void log_move(struct master *m, uint64_t id, const struct flow *flow, enum tcp_state from,
+                     enum tcp_state to, const char *why)
+{
+	if (log_wanted(LOG_LEVEL_DEBUG))
+		log_state(id, flow, from, to, why);
 	if (to == TCP_ESTABLISHED) {
 		if (may_log(m))
-			log_info("connection %" PRIu64 ": %s to %s established", id,
-			         endpoint_format(&flow->peer, peer),
-			         endpoint_format(&flow->local, local));
+			log_connect(id, flow);
 	} else if (state_synchronized(from) && from != TCP_TIME_WAIT &&
 	           (to == TCP_CLOSED || to == TCP_TIME_WAIT)) {
 		if (may_log(m))
-			log_info("connection %" PRIu64 ": %s ended: %s", id,
-			         endpoint_format(&flow->peer, peer),
-			         to == TCP_TIME_WAIT ? "closed by both sides" : why);
+			log_disconnect(id, flow, to,
+			               to == TCP_TIME_WAIT ? "closed by both sides" : why);
 	}
 }
 

@@ -24,8 +24,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "daemon/log.h"
-
 #define BIT(role) (1u << (role))
 #define ANY_TIME  (PHASE_START | PHASE_RUN | PHASE_SESSION | PHASE_END)
 

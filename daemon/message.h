@@ -18,10 +18,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "daemon/log.h"
 #include "stack/address.h"
 #include "stack/quiet.h"
 
-#define MESSAGE_VERSION     2u
+#define MESSAGE_VERSION     3u
 #define MESSAGE_PAYLOAD_MAX 8192u
 #define MESSAGE_FDS_MAX     10u
 
@@ -280,9 +281,22 @@ struct message_answer {
 	/* then the text, without NUL: lines about what was done, or one that says why not */
 };
 
+/* A record of the log; what its fields are for, daemon/log.h says. */
 struct message_log {
-	uint32_t level; /* enum log_level */
-			/* then the text, without NUL */
+	uint32_t level;      /* enum log_level */
+	uint32_t event;      /* enum log_event */
+	uint64_t connection; /* 0: none */
+	uint64_t left_out;
+	uint64_t bytes_in, bytes_out, duration_us;
+	uint32_t measured; /* 0: these three say nothing */
+	uint32_t reserved;
+	struct endpoint peer, local; /* IP_NONE: none */
+	/* each with its NUL */
+	char user[LOG_USER_MAX];
+	char state[LOG_STATE_MAX];
+	char reason[LOG_REASON_MAX];
+	char detail[LOG_DETAIL_MAX];
+	/* then the text, without NUL */
 };
 
 /*

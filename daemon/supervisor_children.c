@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/log.h"
+#include "daemon/log_output.h"
 #include "daemon/spawn.h"
 #include "daemon/supervisor_state.h"
 
@@ -54,12 +54,17 @@ void child_violation(struct channel *channel, const char *why)
 
 static void relay(struct child *child, const struct message *message)
 {
-	const struct message_log *log = (const void *)message->payload;
-	enum log_level level = log->level <= LOG_LEVEL_DEBUG ? log->level : LOG_LEVEL_DEBUG;
+	struct channel *channel = &child->channel;
+	struct message_log record;
 
-	log_relay(level, role_name(child->channel.peer), (int)child->pid,
-	          (const char *)message->payload + sizeof(*log),
-	          message->header.length - sizeof(*log));
+	memcpy(&record, message->payload, sizeof(record));
+	if (!log_record_valid(&record)) {
+		child_violation(channel, "a malformed record for the log");
+		return;
+	}
+	log_relay(channel->peer, (int)child->pid, &record,
+	          (const char *)message->payload + sizeof(record),
+	          message->header.length - sizeof(record));
 }
 
 bool child_message(struct child *child, const struct message *message)

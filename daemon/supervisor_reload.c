@@ -18,7 +18,7 @@
 
 #include "daemon/config_keys.h"
 #include "daemon/engine_config.h"
-#include "daemon/log.h"
+#include "daemon/log_output.h"
 #include "daemon/supervisor_open.h"
 #include "daemon/supervisor_state.h"
 #include "daemon/users.h"
@@ -164,6 +164,7 @@ static void commit(struct supervisor *s, const struct config *wanted)
 	*s->config = *wanted;
 	master_config_fill(s->config, master);
 	log_set_level(s->config->log_level);
+	log_output_set(s->config->log_to);
 	master_tell_config(s);
 	lobby_note_listeners(s);
 	if (memcmp(&before.login, &s->config->login, sizeof(before.login)) != 0 ||

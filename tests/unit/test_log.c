@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/log.h"
+#include "daemon/log_output.h"
 #include "daemon/message.h"
 
 static int saved_stderr, reader;
@@ -32,7 +32,7 @@ static int capture(void **state)
 	close(ends[1]);
 	reader = ends[0];
 	log_set_level(LOG_LEVEL_INFO);
-	log_to_stderr("calmd");
+	log_output_open("calmd", ROLE_SUPERVISOR);
 	return 0;
 }
 
@@ -43,6 +43,14 @@ static int release(void **state)
 	close(saved_stderr);
 	close(reader);
 	return 0;
+}
+
+/* As the supervisor does with what a process of ROLE has sent. */
+static void relay(enum log_level level, enum role role, int pid, const char *text, size_t length)
+{
+	struct message_log record = {.level = level};
+
+	log_relay(role, pid, &record, text, length);
 }
 
 static const char *captured(void)
@@ -67,7 +75,7 @@ static void lines_above_the_level_are_left_out(void **state)
 	log_info("two");
 	log_set_level(LOG_LEVEL_ERROR);
 	log_warning("three");
-	log_relay(LOG_LEVEL_INFO, "worker", 5, "four", 4);
+	relay(LOG_LEVEL_INFO, ROLE_WORKER, 5, "four", 4);
 	log_error("five");
 	assert_string_equal(captured(), "calmd: two\ncalmd: five\n");
 }
@@ -90,7 +98,7 @@ static void a_long_line_is_cut(void **state)
 	log_info("%s", text);
 	assert_int_equal(strlen(captured()), strlen("calmd: ") + LOG_LINE_MAX + 1);
 	memset(text, '\n', sizeof(text));
-	log_relay(LOG_LEVEL_INFO, "worker", 1, text, sizeof(text));
+	relay(LOG_LEVEL_INFO, ROLE_WORKER, 1, text, sizeof(text));
 	assert_int_equal(strlen(captured()), strlen("calmd[worker 1]: ") + 4 * LOG_LINE_MAX + 1);
 }
 
@@ -99,7 +107,7 @@ static void what_others_say_is_escaped(void **state)
 	static const char said[] = "a\ncalmd: forged\r\033[2J\x7f\xc3\xa4\0z";
 
 	(void)state;
-	log_relay(LOG_LEVEL_INFO, "worker", 77, said, sizeof(said) - 1);
+	relay(LOG_LEVEL_INFO, ROLE_WORKER, 77, said, sizeof(said) - 1);
 	assert_string_equal(captured(), "calmd[worker 77]: a\\x0acalmd: forged\\x0d\\x1b[2J\\x7f"
 	                                "\\xc3\\xa4\\x00z\n");
 }
@@ -111,25 +119,32 @@ static void our_own_lines_keep_utf8_but_no_control_characters(void **state)
 	assert_string_equal(captured(), "calmd: /etc/\xc3\xa4\\x0a.conf\n");
 }
 
-static void the_journal_gets_levels(void **state)
+/* Makes JOURNAL_STREAM name stderr, as it does where systemd has started us. */
+static void stderr_is_the_journals(void)
 {
 	struct stat status;
 	char stream[64];
 
-	(void)state;
 	assert_int_equal(fstat(STDERR_FILENO, &status), 0);
 	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)status.st_dev,
 	         (uintmax_t)status.st_ino);
 	setenv("JOURNAL_STREAM", stream, 1);
-	log_to_stderr("calmd");
+	log_output_open("calmd", ROLE_SUPERVISOR);
+}
+
+static void a_journal_without_a_socket_gets_levels(void **state)
+{
+	(void)state;
+	stderr_is_the_journals();
+	log_output_sockets("/nonexistent/journal", "/nonexistent/syslog");
 	log_error("a");
 	log_warning("b");
 	log_info("c");
-	log_relay(LOG_LEVEL_ERROR, "master", 3, "d", 1);
+	relay(LOG_LEVEL_ERROR, ROLE_MASTER, 3, "d", 1);
 	assert_string_equal(captured(),
 	                    "<3>calmd: a\n<4>calmd: b\n<6>calmd: c\n<3>calmd[master 3]: d\n");
 	setenv("JOURNAL_STREAM", "1:1", 1);
-	log_to_stderr("calmd");
+	log_output_open("calmd", ROLE_SUPERVISOR);
 	log_info("e");
 	assert_string_equal(captured(), "calmd: e\n");
 }
@@ -148,6 +163,7 @@ static void other_processes_send_their_lines(void **state)
 	assert_true(message_allowed(&message, ROLE_MASTER, ROLE_SUPERVISOR, PHASE_RUN));
 	assert_int_equal(log->level, LOG_LEVEL_WARNING);
 	assert_int_equal(message.header.length, sizeof(*log) + 7);
+	assert_true(log_record_valid(log));
 	assert_memory_equal(message.payload + sizeof(*log), "hello 5", 7);
 	assert_string_equal(captured(), "");
 	close(pair[0]);
@@ -190,7 +206,7 @@ int main(void)
 		LOG_TEST(a_long_line_is_cut),
 		LOG_TEST(what_others_say_is_escaped),
 		LOG_TEST(our_own_lines_keep_utf8_but_no_control_characters),
-		LOG_TEST(the_journal_gets_levels),
+		LOG_TEST(a_journal_without_a_socket_gets_levels),
 		LOG_TEST(other_processes_send_their_lines),
 		LOG_TEST(a_full_channel_loses_lines_and_says_so),
 	};
