@@ -178,12 +178,15 @@ static int line_of(const char *text, const char *key)
 static int check_lists(cfg_t *cfg, const char *file, const char *text)
 {
 	for (unsigned i = 0; i < config_key_count; i++) {
-		const char *name = config_keys[i].name;
-		int line = line_of(text, name);
-		if (config_keys[i].kind->list && line != 0 && cfg_size(cfg, name) == 0) {
-			report((struct place){file, line}, name, "must not be empty");
+		const struct config_key *key = &config_keys[i];
+		int line = line_of(text, key->name);
+		if (!key->kind->list || line == 0 || cfg_size(cfg, key->name) != 0)
+			continue;
+		if (key->kind->clear == NULL) {
+			report((struct place){file, line}, key->name, "must not be empty");
 			return -1;
 		}
+		key->kind->clear(key, reading.config);
 	}
 	return 0;
 }

@@ -33,7 +33,8 @@ struct config {
 	char busy_message[CONFIG_MESSAGE_MAX];
 	uint32_t min_spare_workers;
 	uint32_t max_spare_workers;
-	struct message_opener_config login; /* log_level is not set */
+	struct message_strings login;
+	struct message_strings accept_env;
 	uint64_t keepalive_us;
 	uint64_t user_timeout_us;
 	uint32_t user_timeout_option; /* 0: off */

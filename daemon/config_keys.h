@@ -25,6 +25,8 @@ struct config_kind {
 	             struct config *config, char why[CONFIG_WHY_MAX]);
 	/* Writes the value as the file has it behind the equal sign. */
 	void (*print)(const struct config_key *key, const struct config *config, FILE *out);
+	/* A list without elements; NULL: there must be one. */
+	void (*clear)(const struct config_key *key, struct config *config);
 };
 
 struct config_key {
@@ -69,6 +71,7 @@ extern const struct config_kind config_path;
 extern const struct config_kind config_text;
 extern const struct config_kind config_endpoints; /* listen */
 extern const struct config_kind config_arguments; /* login */
+extern const struct config_kind config_patterns;  /* struct message_strings; may be empty */
 extern const struct config_kind config_quiet;     /* quiet-time */
 
 #endif

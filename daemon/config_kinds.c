@@ -225,12 +225,12 @@ static void print_string(const struct config_key *key, const struct config *conf
 	value_print_quoted(member_of(key, config), out);
 }
 
-const struct config_kind config_number = {false, read_number, print_number};
-const struct config_kind config_bytes = {false, read_bytes, print_size};
-const struct config_kind config_size = {false, read_size, print_size};
-const struct config_kind config_time = {false, read_time, print_time};
-const struct config_kind config_quiet = {false, read_quiet, print_quiet};
-const struct config_kind config_choice = {false, read_choice, print_choice};
-const struct config_kind config_name = {false, read_name, print_string};
-const struct config_kind config_path = {false, read_path, print_string};
-const struct config_kind config_text = {false, read_text, print_string};
+const struct config_kind config_number = {false, read_number, print_number, NULL};
+const struct config_kind config_bytes = {false, read_bytes, print_size, NULL};
+const struct config_kind config_size = {false, read_size, print_size, NULL};
+const struct config_kind config_time = {false, read_time, print_time, NULL};
+const struct config_kind config_quiet = {false, read_quiet, print_quiet, NULL};
+const struct config_kind config_choice = {false, read_choice, print_choice, NULL};
+const struct config_kind config_name = {false, read_name, print_string, NULL};
+const struct config_kind config_path = {false, read_path, print_string, NULL};
+const struct config_kind config_text = {false, read_text, print_string, NULL};

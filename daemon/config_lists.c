@@ -1,5 +1,5 @@
 /*
- * The two lists of the configuration: where to listen, and login's arguments.
+ * The lists of the configuration: where to listen, login's arguments, and which variables are accepted.
  */
 #include <stdio.h>
 #include <string.h>
@@ -55,39 +55,72 @@ static void print_endpoints(const struct config_key *key, const struct config *c
 	fputc('}', out);
 }
 
-static bool read_arguments(const struct config_key *key, const char *text, unsigned index,
-                           struct config *config, char why[CONFIG_WHY_MAX])
+static struct message_strings *strings_of(const struct config_key *key, struct config *config)
 {
-	struct message_opener_config *login = &config->login;
+	return (struct message_strings *)((char *)config + key->offset);
+}
+
+/* Puts TEXT, element INDEX, behind the others; false when there is no room. */
+static bool add_string(struct message_strings *strings, const char *text, unsigned index)
+{
 	size_t length = strlen(text) + 1;
 
-	(void)key;
 	if (index == 0)
-		*login = (struct message_opener_config){0};
-	if (index == 0 && text[0] == '\0')
-		return WHY("must begin with the name of a program");
-	if (index >= OPENER_ARGS_MAX || length > OPENER_ARGS_SIZE - login->size)
-		return WHY("must be at most %u arguments of %u bytes together", OPENER_ARGS_MAX,
-		           OPENER_ARGS_SIZE);
-	memcpy(login->args + login->size, text, length);
-	login->size += (uint32_t)length;
-	login->count = index + 1;
+		*strings = (struct message_strings){0};
+	if (index >= MESSAGE_STRINGS_MAX || length > MESSAGE_STRINGS_SIZE - strings->size)
+		return false;
+	memcpy(strings->text + strings->size, text, length);
+	strings->size += (uint32_t)length;
+	strings->count = index + 1;
 	return true;
 }
 
-static void print_arguments(const struct config_key *key, const struct config *config, FILE *out)
+static bool read_arguments(const struct config_key *key, const char *text, unsigned index,
+                           struct config *config, char why[CONFIG_WHY_MAX])
 {
-	const char *argument = config->login.args;
+	if (index == 0 && (text[0] == '\0' || strcmp(text, "%u") == 0))
+		return WHY("must begin with the name of a program");
+	if (!add_string(strings_of(key, config), text, index))
+		return WHY("must be at most %u arguments of %u bytes together", MESSAGE_STRINGS_MAX,
+		           MESSAGE_STRINGS_SIZE);
+	return true;
+}
 
-	(void)key;
+static bool read_patterns(const struct config_key *key, const char *text, unsigned index,
+                          struct config *config, char why[CONFIG_WHY_MAX])
+{
+	if (text[0] == '\0' ||
+	    text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	                      "0123456789_*?")] != '\0')
+		return WHY("must be a variable's name, in which * and ? may stand for what they do "
+		           "in a shell, is \"%.60s\"",
+		           text);
+	if (!add_string(strings_of(key, config), text, index))
+		return WHY("must be at most %u patterns of %u bytes together", MESSAGE_STRINGS_MAX,
+		           MESSAGE_STRINGS_SIZE);
+	return true;
+}
+
+static void print_strings(const struct config_key *key, const struct config *config, FILE *out)
+{
+	const struct message_strings *strings =
+		(const struct message_strings *)((const char *)config + key->offset);
+	const char *text = strings->text;
+
 	fputc('{', out);
-	for (uint32_t i = 0; i < config->login.count; i++) {
+	for (uint32_t i = 0; i < strings->count; i++) {
 		fputs(i == 0 ? "" : ", ", out);
-		value_print_quoted(argument, out);
-		argument += strlen(argument) + 1;
+		value_print_quoted(text, out);
+		text += strlen(text) + 1;
 	}
 	fputc('}', out);
 }
 
-const struct config_kind config_endpoints = {true, read_endpoints, print_endpoints};
-const struct config_kind config_arguments = {true, read_arguments, print_arguments};
+static void clear_strings(const struct config_key *key, struct config *config)
+{
+	*strings_of(key, config) = (struct message_strings){0};
+}
+
+const struct config_kind config_endpoints = {true, read_endpoints, print_endpoints, NULL};
+const struct config_kind config_arguments = {true, read_arguments, print_strings, NULL};
+const struct config_kind config_patterns = {true, read_patterns, print_strings, clear_strings};

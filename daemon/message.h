@@ -222,15 +222,20 @@ struct message_worker_config {
 	uint32_t reserved;
 };
 
-#define OPENER_ARGS_MAX  32u
-#define OPENER_ARGS_SIZE 2048u
+#define MESSAGE_STRINGS_MAX  32u
+#define MESSAGE_STRINGS_SIZE 2048u
 
-/* login's argv: count strings, each with its NUL, one behind the other. %h is not yet replaced. */
-struct message_opener_config {
+/* A list: count strings, each with its NUL, one behind the other; size bytes in all. */
+struct message_strings {
 	uint32_t count;
 	uint32_t size;
+	char text[MESSAGE_STRINGS_SIZE];
+};
+
+struct message_opener_config {
 	uint32_t log_level;
-	char args[OPENER_ARGS_SIZE];
+	struct message_strings login;      /* argv; %h and %u are not yet replaced */
+	struct message_strings accept_env; /* patterns */
 };
 
 struct message_open {
@@ -247,12 +252,30 @@ struct message_call_port {
 	uint32_t reserved;
 };
 
-/* What a worker may ask of the opener: data about the terminal and the peer, no command. */
+#define SESSION_TERMINAL_SIZE    44u
+#define SESSION_USER_SIZE        33u
+#define SESSION_DISPLAY_SIZE     129u
+#define SESSION_ENVIRONMENT_SIZE 2048u
+
+/* Variables as NAME=VALUE, each with its NUL, size bytes in all. */
+struct message_environment {
+	uint32_t size;
+	char text[SESSION_ENVIRONMENT_SIZE];
+};
+
+/*
+ * What a worker may ask of the opener: data about the terminal, the client and who it says it
+ * is, no command. shell/session_data.h has what each may be.
+ */
 struct message_open_session {
 	struct endpoint peer;
 	uint16_t rows, columns; /* 0: not known */
-	uint32_t speed;         /* bits a second; 0: not known */
-	char terminal[44];      /* [A-Za-z0-9+._-]{1,40} and NUL */
+	uint32_t speed_in;      /* bits a second, from the client; 0: not known */
+	uint32_t speed_out;     /* to the client */
+	char terminal[SESSION_TERMINAL_SIZE];
+	char user[SESSION_USER_SIZE];           /* "": not told */
+	char display[SESSION_DISPLAY_SIZE];     /* "": not told */
+	struct message_environment environment; /* all that the client offers */
 };
 
 struct message_session {

@@ -52,11 +52,20 @@ static void on_restart(evutil_socket_t fd, short what, void *arg)
 		start(s);
 }
 
+void opener_config_fill(const struct config *config, struct message_opener_config *opener)
+{
+	*opener = (struct message_opener_config){
+		.log_level = config->log_level,
+		.login = config->login,
+		.accept_env = config->accept_env,
+	};
+}
+
 void opener_configure(struct supervisor *s)
 {
-	struct message_opener_config config = s->config->login;
+	struct message_opener_config config;
 
-	config.log_level = s->config->log_level;
+	opener_config_fill(s->config, &config);
 	channel_send(&s->opener.channel, MESSAGE_OPENER_CONFIG, &config, sizeof(config), NULL, 0);
 }
 

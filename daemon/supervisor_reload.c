@@ -160,6 +160,7 @@ static void commit(struct supervisor *s, const struct config *wanted)
 {
 	struct config before = *s->config;
 	struct message_master_config *master = &s->master_config;
+	struct message_opener_config opener_before, opener_now;
 
 	*s->config = *wanted;
 	master_config_fill(s->config, master);
@@ -167,8 +168,9 @@ static void commit(struct supervisor *s, const struct config *wanted)
 	log_output_set(s->config->log_to);
 	master_tell_config(s);
 	lobby_note_listeners(s);
-	if (memcmp(&before.login, &s->config->login, sizeof(before.login)) != 0 ||
-	    before.log_level != s->config->log_level)
+	opener_config_fill(&before, &opener_before);
+	opener_config_fill(s->config, &opener_now);
+	if (memcmp(&opener_before, &opener_now, sizeof(opener_now)) != 0)
 		opener_configure(s);
 	end_idle_workers(s, &before);
 }

@@ -364,6 +364,8 @@ int opener_start(struct supervisor *s);
 void opener_replace(struct supervisor *s);
 void opener_ended(struct supervisor *s, int status);
 
+/* What the opener is told of CONFIG. */
+void opener_config_fill(const struct config *config, struct message_opener_config *opener);
 /* Sessions to come get the login that is configured now. */
 void opener_configure(struct supervisor *s);
 

@@ -52,7 +52,7 @@ static pid_t fork_login(const struct keeping *keeping)
 	pid_t pid = vfork();
 	if (pid == 0) {
 		login_record_start(keeping->pty.number, getpid(), address);
-		login_exec(keeping->login, KEEPER_FD_SLAVE, keeping->request->terminal, address);
+		login_exec(keeping->login, keeping->request, KEEPER_FD_SLAVE);
 	}
 	return pid;
 }

@@ -1,11 +1,7 @@
 /*
- * The session's process: from a fork of the keeper to login(1).
- *
- * The environment is made here from nothing: TERM is all that it holds (what a
- * client may add is a list for a later day). Nothing from the network becomes an
- * argument but the numeric address that stands for %h.
+ * The session's process: from a fork of the keeper to login(1), whose arguments and
+ * environment login_command.c makes.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -19,18 +15,6 @@
 
 /* Where a login without a slash is looked for. */
 static const char *const folders[] = {"/usr/sbin", "/usr/bin", "/sbin", "/bin"};
-
-/* All arguments after %h is replaced. */
-#define EXPANDED_SIZE (2 * OPENER_ARGS_SIZE)
-
-void login_address(const struct endpoint *peer, char address[LOGIN_ADDRESS_SIZE])
-{
-	int family = peer->address.version == IP_V6 ? AF_INET6 : AF_INET;
-
-	_Static_assert(LOGIN_ADDRESS_SIZE >= INET6_ADDRSTRLEN, "holds any address");
-	if (inet_ntop(family, peer->address.bytes, address, LOGIN_ADDRESS_SIZE) == NULL)
-		address[0] = '\0';
-}
 
 /* Ends the process, saying on the terminal why there is no session. */
 noreturn static void fail(const char *what)
@@ -72,31 +56,11 @@ static void reset_process(const struct login *login)
 		fail("chdir /");
 }
 
-/* Copies ARGUMENT to *AT, up to END, with each %h replaced; false when there is no room. */
-static bool expand(const char *argument, const char *address, char **at, const char *end)
-{
-	while (*argument != '\0') {
-		bool host = argument[0] == '%' && argument[1] == 'h';
-		const char *from = host ? address : argument;
-		size_t length = host ? strlen(address) : 1;
-
-		if (length >= (size_t)(end - *at))
-			return false;
-		memcpy(*at, from, length);
-		*at += length;
-		argument += host ? 2 : 1;
-	}
-	if (*at == end)
-		return false;
-	*(*at)++ = '\0';
-	return true;
-}
-
 /* As execvpe(3) with a path of its own: the last error that says more than "not there" wins. */
 static void exec_in_folders(char *const argv[], char *const environment[])
 {
 	int error = ENOENT;
-	char path[OPENER_ARGS_SIZE + 16];
+	char path[MESSAGE_STRINGS_SIZE + 16];
 
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		int n = snprintf(path, sizeof(path), "%s/%s", folders[i], argv[0]);
@@ -109,29 +73,20 @@ static void exec_in_folders(char *const argv[], char *const environment[])
 	errno = error;
 }
 
-noreturn void login_exec(const struct login *login, int slave, const char *terminal,
-                         const char *address)
+noreturn void login_exec(const struct login *login, const struct message_open_session *request,
+                         int slave)
 {
-	char text[EXPANDED_SIZE];
-	char *at = text;
-	char *argv[OPENER_ARGS_MAX + 1];
-	char term[sizeof("TERM=") + 44];
-	char *environment[] = {term, NULL};
+	struct login_command command;
 
 	take_terminal(slave);
 	reset_process(login);
-	for (size_t i = 0; i < login->count; i++) {
-		argv[i] = at;
-		if (!expand(login->argv[i], address, &at, text + sizeof(text))) {
-			errno = E2BIG;
-			fail(login->argv[0]);
-		}
+	if (!login_command(login, request, &command)) {
+		errno = E2BIG;
+		fail(login->argv[0]);
 	}
-	argv[login->count] = NULL;
-	snprintf(term, sizeof(term), "TERM=%s", terminal);
-	if (strchr(argv[0], '/') != NULL)
-		execve(argv[0], argv, environment);
+	if (strchr(command.argv[0], '/') != NULL)
+		execve(command.argv[0], command.argv, command.environment);
 	else
-		exec_in_folders(argv, environment);
-	fail(argv[0]);
+		exec_in_folders(command.argv, command.environment);
+	fail(command.argv[0]);
 }

@@ -49,33 +49,38 @@ noreturn static void fail(const char *what)
 
 /* ---- configuration ---- */
 
-/* Sets login from config; false when the strings are not as the message says. */
-static bool take_login(void)
+/* EACH gets where the strings begin; false when they are not as the message says. */
+static bool take_strings(const struct message_strings *strings,
+                         const char *each[MESSAGE_STRINGS_MAX])
 {
 	size_t offset = 0;
 
-	if (config.count == 0 || config.count > OPENER_ARGS_MAX || config.size > OPENER_ARGS_SIZE)
+	if (strings->count > MESSAGE_STRINGS_MAX || strings->size > MESSAGE_STRINGS_SIZE)
 		return false;
-	for (size_t i = 0; i < config.count; i++) {
-		size_t left = config.size - offset;
-		size_t length = strnlen(config.args + offset, left);
+	for (size_t i = 0; i < strings->count; i++) {
+		size_t left = strings->size - offset;
+		size_t length = strnlen(strings->text + offset, left);
 		if (length == left)
 			return false;
-		login.argv[i] = config.args + offset;
+		each[i] = strings->text + offset;
 		offset += length + 1;
 	}
-	login.count = config.count;
-	return offset == config.size && login.argv[0][0] != '\0';
+	return offset == strings->size;
 }
 
 static void take_config(void)
 {
+	const char *patterns[MESSAGE_STRINGS_MAX];
+
 	memcpy(&config, message.payload, sizeof(config));
 	log_set_level((enum log_level)config.log_level);
-	if (!take_login()) {
-		log_error("the configuration's login is malformed");
+	if (!take_strings(&config.login, login.argv) || config.login.count == 0 ||
+	    login.argv[0][0] == '\0' || !take_strings(&config.accept_env, patterns)) {
+		log_error("the configuration's lists are malformed");
 		_exit(1);
 	}
+	login.count = config.login.count;
+	login.accept_env = &config.accept_env;
 }
 
 /*

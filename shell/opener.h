@@ -1,7 +1,8 @@
 /*
  * The opener: the one process that makes login sessions. It has root's rights
  * and is told nothing by strangers but one small request for each worker, which
- * is checked here: the peer's address, the terminal type, the window size.
+ * is checked here: the peer's address, what its terminal is like, who it says it is,
+ * and variables.
  *
  * Per session it opens a pty and forks a keeper, which becomes the parent of
  * login. The keeper is a plain fork, without exec: the opener holds no secret
@@ -19,11 +20,12 @@
 
 #define OPENER_FD_SUPERVISOR 3
 
-/* login's argv with %h not yet replaced. */
+/* How sessions are to be. */
 struct login {
 	size_t count;
-	char *argv[OPENER_ARGS_MAX + 1]; /* NULL behind the last */
-	struct rlimit files;             /* RLIMIT_NOFILE of sessions */
+	const char *argv[MESSAGE_STRINGS_MAX]; /* with %h and %u not yet replaced */
+	const struct message_strings *accept_env;
+	struct rlimit files; /* RLIMIT_NOFILE */
 };
 
 /* A pty as just opened. */
@@ -60,28 +62,47 @@ void root_open_session(const struct login *login, const struct message_open_sess
 
 /* ---- opener_pty.c ---- */
 
-/* Opens a pty, with sane modes, SPEED (0: 38400) and this window. Returns 0 or errno. */
-int pty_open(struct pty *pty, uint16_t rows, uint16_t columns, uint32_t speed);
+/* Opens a pty, with sane modes, and the window and the speeds of REQUEST. Returns 0 or errno. */
+int pty_open(struct pty *pty, const struct message_open_session *request);
 
 /* ---- keeper.c ---- */
 
 /* Runs a keeper, in the process just forked, to its end. */
 noreturn void keeper_run(const struct keeping *keeping);
 
-/* ---- login_exec.c ---- */
+/* ---- login_command.c ---- */
 
 #define LOGIN_ADDRESS_SIZE 46u /* INET6_ADDRSTRLEN */
+
+/* What one session runs: arguments and environment, each NULL behind the last. */
+struct login_command {
+	char *argv[MESSAGE_STRINGS_MAX + 2]; /* %u can be two arguments */
+	char *environment[SESSION_ENVIRONMENT_SIZE / sizeof("A=") + 3];
+	char text[2 * MESSAGE_STRINGS_SIZE + SESSION_ENVIRONMENT_SIZE + 256]; /* of all of them */
+};
 
 /* Writes the peer's numeric address, "" when it has none. */
 void login_address(const struct endpoint *peer, char address[LOGIN_ADDRESS_SIZE]);
 
 /*
- * In the session's process, which has SLAVE open: makes it the terminal of a new
- * session and runs login, with %h replaced by ADDRESS, nothing but TERM in the
- * environment, and the limits that LOGIN says. When that fails it says so on the terminal, and exits with 127.
+ * Makes the command for REQUEST (checked) from how LOGIN says: in each argument %h
+ * becomes the peer's address; an argument %u becomes "--" and the user's name, or
+ * nothing where there is no name. The environment has TERM, DISPLAY when it is known,
+ * and of the client's variables those that LOGIN accepts; nothing else. False when
+ * the arguments with all that replaced have no room.
  */
-noreturn void login_exec(const struct login *login, int slave, const char *terminal,
-                         const char *address);
+bool login_command(const struct login *login, const struct message_open_session *request,
+                   struct login_command *command);
+
+/* ---- login_exec.c ---- */
+
+/*
+ * In the session's process, which has SLAVE open: makes it the terminal of a new
+ * session and runs login as login_command() says, with the limits that LOGIN has.
+ * When that fails it says so on the terminal, and exits with 127.
+ */
+noreturn void login_exec(const struct login *login, const struct message_open_session *request,
+                         int slave);
 
 /* ---- login_record.c ---- */
 

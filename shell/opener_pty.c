@@ -13,15 +13,20 @@
 
 #include "shell/opener.h"
 
-/* Speeds that termios has; a client's speed between two is the lower one. */
+/* Speeds that termios has, the fastest first; a client's speed between two is the lower one. */
 static const struct {
 	uint32_t bits;
 	speed_t speed;
 } speeds[] = {
-	{115200, B115200}, {57600, B57600}, {38400, B38400}, {19200, B19200}, {9600, B9600},
-	{4800, B4800},     {2400, B2400},   {1200, B1200},   {300, B300},
+	{4000000, B4000000}, {3000000, B3000000}, {2000000, B2000000}, {1000000, B1000000},
+	{921600, B921600},   {460800, B460800},   {230400, B230400},   {115200, B115200},
+	{57600, B57600},     {38400, B38400},     {19200, B19200},     {9600, B9600},
+	{4800, B4800},       {2400, B2400},       {1800, B1800},       {1200, B1200},
+	{600, B600},         {300, B300},         {200, B200},         {150, B150},
+	{134, B134},         {110, B110},         {75, B75},           {50, B50},
 };
 
+/* Never B0, which would hang up. */
 static speed_t speed_of(uint32_t bits)
 {
 	if (bits == 0)
@@ -30,11 +35,11 @@ static speed_t speed_of(uint32_t bits)
 		if (bits >= speeds[i].bits)
 			return speeds[i].speed;
 	}
-	return B300;
+	return B50;
 }
 
 /* A terminal as a user expects it: lines, echo, CR as the Enter key. */
-static int set_modes(int fd, uint32_t speed)
+static int set_modes(int fd, const struct message_open_session *request)
 {
 	struct termios modes = {
 		.c_iflag = BRKINT | ICRNL | IMAXBEL | IXON,
@@ -53,8 +58,9 @@ static int set_modes(int fd, uint32_t speed)
 
 	for (size_t i = 0; i < sizeof(characters) / sizeof(characters[0]); i++)
 		modes.c_cc[characters[i].place] = characters[i].value;
-	cfsetispeed(&modes, speed_of(speed));
-	cfsetospeed(&modes, speed_of(speed));
+	/* The output's last: a C library that has one speed for both keeps that. */
+	cfsetispeed(&modes, speed_of(request->speed_in));
+	cfsetospeed(&modes, speed_of(request->speed_out));
 	return tcsetattr(fd, TCSANOW, &modes);
 }
 
@@ -68,12 +74,12 @@ static int open_both(struct pty *pty)
 	return pty->slave < 0 ? -1 : 0;
 }
 
-int pty_open(struct pty *pty, uint16_t rows, uint16_t columns, uint32_t speed)
+int pty_open(struct pty *pty, const struct message_open_session *request)
 {
-	struct winsize window = {.ws_row = rows, .ws_col = columns};
+	struct winsize window = {.ws_row = request->rows, .ws_col = request->columns};
 
 	*pty = (struct pty){.master = -1, .slave = -1};
-	if (open_both(pty) == 0 && set_modes(pty->slave, speed) == 0 &&
+	if (open_both(pty) == 0 && set_modes(pty->slave, request) == 0 &&
 	    ioctl(pty->slave, TIOCSWINSZ, &window) == 0)
 		return 0;
 	int error = errno;

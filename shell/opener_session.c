@@ -8,25 +8,19 @@
 
 #include "daemon/log.h"
 #include "shell/opener.h"
-
-#define TERMINAL_MAX 40u
-
-static bool terminal_valid(const char *terminal, size_t size)
-{
-	size_t length = strnlen(terminal, size);
-
-	if (length == 0 || length > TERMINAL_MAX)
-		return false;
-	return strspn(terminal, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	                        "0123456789+._-") == length;
-}
+#include "shell/session_data.h"
 
 bool open_session_valid(const struct message_open_session *request)
 {
 	uint8_t version = request->peer.address.version;
 
 	return (version == IP_V4 || version == IP_V6) &&
-	       terminal_valid(request->terminal, sizeof(request->terminal));
+	       session_terminal_valid(request->terminal, sizeof(request->terminal)) &&
+	       (request->user[0] == '\0' ||
+	        session_user_valid(request->user, sizeof(request->user))) &&
+	       (request->display[0] == '\0' ||
+	        session_display_valid(request->display, sizeof(request->display))) &&
+	       session_environment_valid(&request->environment);
 }
 
 /* Forks the keeper; returns its pid, or -1 with errno. */
@@ -46,7 +40,7 @@ static int open_session(const struct login *login, const struct message_open_ses
 	struct keeping keeping = {.login = login, .request = request};
 	int pair[2];
 
-	int error = pty_open(&keeping.pty, request->rows, request->columns, request->speed);
+	int error = pty_open(&keeping.pty, request);
 	if (error != 0)
 		return error;
 	if (message_channel(pair) < 0) {

@@ -96,10 +96,10 @@ static void configure_opener(struct shell_session *s, const char *const login[],
 	struct message_opener_config config = {.log_level = LOG_LEVEL_DEBUG};
 	struct message_worker added = {.worker = 1, .pid = (uint32_t)s->worker};
 
-	for (; login[config.count] != NULL; config.count++) {
-		size_t length = strlen(login[config.count]) + 1;
-		memcpy(config.args + config.size, login[config.count], length);
-		config.size += (uint32_t)length;
+	for (uint32_t *count = &config.login.count; login[*count] != NULL; (*count)++) {
+		size_t length = strlen(login[*count]) + 1;
+		memcpy(config.login.text + config.login.size, login[*count], length);
+		config.login.size += (uint32_t)length;
 	}
 	assert_int_equal(message_send(s->opener_channel, MESSAGE_OPENER_CONFIG, &config,
 	                              sizeof(config), NULL, 0, 0),

@@ -101,6 +101,13 @@ static const struct bad {
 	{"min-spare-workers = 0", "FILE:1: min-spare-workers: must be between 1 and 1000, is 0"},
 	{"login = {}", "FILE:1: login: must not be empty"},
 	{"login = {\"\"}", "FILE:1: login: must begin with the name of a program"},
+	{"login = {\"%u\", \"x\"}", "FILE:1: login: must begin with the name of a program"},
+	{"accept-env = {\"LANG\", \"A B\"}",
+         "FILE:1: accept-env: must be a variable's name, in which * and ? may stand for what they do "
+         "in a shell, is \"A B\""},
+	{"accept-env = {\"A=b\"}",
+         "FILE:1: accept-env: must be a variable's name, in which * and ? may stand for what they do "
+         "in a shell, is \"A=b\""},
 	{"keepalive = never",
          "FILE:1: keepalive: must be a time such as 30s, 5m or 2h, or off, is \"never\""},
 	{"keepalive = 1d",
@@ -192,9 +199,13 @@ static void every_key_has_a_default_that_works(void **state)
 	assert_int_equal(config.congestion, CONGESTION_BBR);
 	assert_int_equal(config.ecn, 1);
 	assert_int_equal(config.receive_buffer, 256 << 10);
-	assert_int_equal(config.login.count, 4);
-	assert_int_equal(config.login.size, sizeof("login\0-p\0-h\0%h"));
-	assert_memory_equal(config.login.args, "login\0-p\0-h\0%h", config.login.size);
+	assert_int_equal(config.login.count, 5);
+	assert_int_equal(config.login.size, sizeof("login\0-p\0-h\0%h\0%u"));
+	assert_memory_equal(config.login.text, "login\0-p\0-h\0%h\0%u", config.login.size);
+	assert_int_equal(config.accept_env.count, 3);
+	assert_int_equal(config.accept_env.size, sizeof("LANG\0LC_*\0COLORTERM"));
+	assert_memory_equal(config.accept_env.text, "LANG\0LC_*\0COLORTERM",
+	                    config.accept_env.size);
 }
 
 static void later_settings_win(void **state)
@@ -250,6 +261,9 @@ static void what_is_printed_reads_back_as_the_same(void **state)
 	           "control-socket = \"/tmp/a b\"\ncontrol-group = x\ncontrol-read-group = y\n"
 	           "state-dir = /x\nlog-level = debug\n");
 	reads_back("quiet-time = off\nbusy = reset\nkeepalive = 0");
+	reads_back("accept-env = {\"TZ\", \"A*_?\"}");
+	reads_back("accept-env = {}");
+	assert_int_equal(config.accept_env.count, 0);
 }
 
 /* The lines of etc/calmd.conf that set a key, whether commented out or not. */
