@@ -69,7 +69,9 @@ static bool receive_one(struct channel *channel)
 	if (got < 0 && errno == EAGAIN)
 		return false;
 	if (got == 0) {
-		event_del(&channel->readable); /* its end is told by SIGCHLD */
+		event_del(&channel->readable);
+		if (channel->handler->hung_up != NULL)
+			channel->handler->hung_up(channel);
 		return false;
 	}
 	if (got < 0) {

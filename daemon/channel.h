@@ -29,6 +29,8 @@ struct channel_handler {
 	void (*violation)(struct channel *channel, const char *why);
 	/* Everything that waited has gone. May be NULL. */
 	void (*drained)(struct channel *channel);
+	/* The other end is closed. May close the channel. NULL: SIGCHLD tells. */
+	void (*hung_up)(struct channel *channel);
 };
 
 struct channel {

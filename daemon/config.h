@@ -53,8 +53,9 @@ struct config {
 	char control_group[CONFIG_NAME_MAX];
 	char control_read_group[CONFIG_NAME_MAX];
 	char state_dir[CONFIG_PATH_MAX];
-	uint32_t log_level; /* enum log_level */
-	uint32_t log_to;    /* enum log_output */
+	char opener_socket[CONFIG_SOCKET_MAX]; /* empty: the supervisor starts an opener */
+	uint32_t log_level;                    /* enum log_level */
+	uint32_t log_to;                       /* enum log_output */
 };
 
 /* Where a configuration comes from. */

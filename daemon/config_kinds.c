@@ -199,6 +199,10 @@ static bool read_path(const struct config_key *key, const char *text, unsigned i
                       struct config *config, char why[CONFIG_WHY_MAX])
 {
 	(void)index;
+	if (text[0] == '\0' && key->min == 0) {
+		*(char *)member(key, config) = '\0';
+		return true;
+	}
 	if (text[0] != '/' || text[1] == '\0' || value_has_control(text))
 		return WHY("must be a path that begins with /, is \"%.60s\"", text);
 	if (strlen(text) >= key->size)

@@ -65,7 +65,8 @@ static const struct rule rules[] = {
 	{MESSAGE_TAKE_OVER, SUPERVISOR, MASTER, ANY_TIME, EMPTY, FDS(0)},
 	{MESSAGE_HAND_OVER, SUPERVISOR, MASTER, ANY_TIME, EMPTY, FDS(0)},
 
-	{MESSAGE_READY, MASTER | WORKER | OPENER, SUPERVISOR, PHASE_START, EMPTY, FDS(0)},
+	{MESSAGE_READY, MASTER | WORKER, SUPERVISOR, PHASE_START, EMPTY, FDS(0)},
+	{MESSAGE_READY, OPENER, SUPERVISOR, PHASE_START, SIZE(ready), FDS(0)},
 	{MESSAGE_WORKER_TAKEN, MASTER, SUPERVISOR, PHASE_RUN | PHASE_END, SIZE(worker), FDS(0)},
 	{MESSAGE_WORKER_RELEASE, MASTER, SUPERVISOR, PHASE_RUN | PHASE_END, SIZE(worker), FDS(0)},
 	{MESSAGE_PRIV_CALL_PORT, MASTER, SUPERVISOR, PHASE_RUN, SIZE(call_port), FDS(0)},
@@ -268,6 +269,18 @@ const char *message_name(uint32_t type)
 const char *role_name(enum role role)
 {
 	return (unsigned)role < ROLES ? role_names[role] : "unknown";
+}
+
+bool message_peer_is_root(int channel)
+{
+	struct ucred peer;
+	socklen_t length = sizeof(peer);
+
+	if (getsockopt(channel, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
+		return false;
+	if (peer.uid != 0)
+		errno = EPERM;
+	return peer.uid == 0;
 }
 
 int message_channel(int pair[2])

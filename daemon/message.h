@@ -65,8 +65,9 @@ enum message_type {
 	MESSAGE_HAND_OVER, /* no payload: leave everything to the next master, and exit */
 
 	/* master to supervisor */
-	MESSAGE_READY,        /* no payload; from worker and opener too: rights dropped, serving */
-	MESSAGE_WORKER_TAKEN, /* struct message_worker: it has a connection */
+	MESSAGE_READY,          /* no payload: rights dropped, serving; from a worker too, and from
+	                           the opener, with struct message_ready */
+	MESSAGE_WORKER_TAKEN,   /* struct message_worker: it has a connection */
 	MESSAGE_WORKER_RELEASE, /* struct message_worker: its ring is no longer needed */
 	MESSAGE_PRIV_CALL_PORT, /* struct message_call_port: a guarded port and lanes, please */
 	MESSAGE_PRIV_CALL_END, /* struct message_call_port: the guard and lanes of that call can go */
@@ -278,6 +279,11 @@ struct message_open_session {
 	struct message_environment environment; /* all that the client offers */
 };
 
+/* Of an opener, which is not always a child of the supervisor: who it is, for the log. */
+struct message_ready {
+	uint32_t pid;
+};
+
 struct message_session {
 	int32_t error; /* 0 or errno */
 	uint32_t pid;  /* the keeper */
@@ -355,6 +361,12 @@ const char *message_name(uint32_t type);
 
 /* The role's name as in process titles and logs. */
 const char *role_name(enum role role);
+
+/*
+ * True when root made the other end of CHANNEL: whoever connected, or listens, or made the
+ * pair (SO_PEERCRED). Else false with errno, EPERM when it was somebody else.
+ */
+bool message_peer_is_root(int channel);
 
 /* A connected pair of channels, close-on-exec. 0, or -1 with errno. */
 int message_channel(int pair[2]);

@@ -26,13 +26,19 @@ static bool fd_possible(int32_t fd)
 	return fd >= SPAWN_FD_FIRST;
 }
 
-static bool child_possible(const struct registry_child *child)
+/* Somebody else's process has no pid: it is known by its channel alone. */
+static bool process_possible(const struct registry_child *child)
 {
 	if (child->pid < 0 || (child->phase & ~(uint32_t)PHASES) != 0)
 		return false;
 	if (child->pidfd != -1 && (child->pid == 0 || !fd_possible(child->pidfd)))
 		return false;
-	return child->channel == -1 || (child->pid > 0 && fd_possible(child->channel));
+	return child->channel == -1 || fd_possible(child->channel);
+}
+
+static bool child_possible(const struct registry_child *child)
+{
+	return process_possible(child) && (child->channel == -1 || child->pid > 0);
 }
 
 static bool descriptor_possible(const struct registry_descriptor *descriptor)
@@ -65,7 +71,7 @@ const char *registry_wrong(const struct registry *registry)
 {
 	const struct registry_facts *facts = &registry->facts;
 
-	if (!child_possible(&facts->master) || !child_possible(&facts->opener))
+	if (!child_possible(&facts->master) || !process_possible(&facts->opener))
 		return "a child that cannot be";
 	for (uint32_t i = 0; i < registry->descriptor_count; i++) {
 		if (!descriptor_possible(&registry->descriptors[i]))

@@ -39,6 +39,7 @@
 #include "daemon/service.h"
 #include "daemon/spawn.h"
 #include "daemon/supervisor_open.h"
+#include "daemon/supervisor_opener.h"
 #include "daemon/supervisor_state.h"
 #include "daemon/version.h"
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "daemon/log.h"
+#include "daemon/supervisor_opener.h"
 #include "daemon/supervisor_state.h"
 
 static bool is_our_child(pid_t pid)

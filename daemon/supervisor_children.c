@@ -12,6 +12,7 @@
 
 #include "daemon/log_output.h"
 #include "daemon/spawn.h"
+#include "daemon/supervisor_opener.h"
 #include "daemon/supervisor_state.h"
 
 int child_start(struct child *child, struct supervisor *s, const struct spawn *how, int channel_fd,
@@ -59,10 +60,10 @@ static void relay(struct child *child, const struct message *message)
 
 	memcpy(&record, message->payload, sizeof(record));
 	if (!log_record_valid(&record)) {
-		child_violation(channel, "a malformed record for the log");
+		channel->handler->violation(channel, "a malformed record for the log");
 		return;
 	}
-	log_relay(channel->peer, (int)child->pid, &record,
+	log_relay(channel->peer, child->pid != 0 ? (int)child->pid : child->log_pid, &record,
 	          (const char *)message->payload + sizeof(record),
 	          message->header.length - sizeof(record));
 }
@@ -85,7 +86,7 @@ bool child_message(struct child *child, const struct message *message)
 
 void child_terminate(struct child *child)
 {
-	if (child->pid == 0)
+	if (child->channel.fd < 0)
 		return;
 	child->channel.phase |= PHASE_END;
 	channel_send(&child->channel, MESSAGE_TERMINATE, NULL, 0, NULL, 0);

@@ -8,6 +8,7 @@
 
 #include "daemon/log.h"
 #include "daemon/service.h"
+#include "daemon/supervisor_opener.h"
 #include "daemon/supervisor_state.h"
 
 #define WORKERS_SECONDS 6
@@ -35,7 +36,7 @@ static bool stage_is_over(const struct supervisor *s)
 	case END_MASTER:
 		return s->master.pid == 0;
 	case END_OPENER:
-		return s->opener.pid == 0;
+		return !opener_is_there(s);
 	default:
 		return false;
 	}
@@ -54,8 +55,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 		log_warning("the master did not end in time and is killed");
 		child_kill(&s->master);
 	} else if (s->stage == END_OPENER) {
-		log_warning("the opener did not end in time and is killed");
-		child_kill(&s->opener);
+		log_warning("the opener did not end in time");
+		opener_abandon(s);
 	}
 }
 

@@ -102,7 +102,8 @@ static void on_drained(struct channel *channel)
 	tell_workers(master->supervisor);
 }
 
-const struct channel_handler master_handler = {on_message, child_violation, on_drained};
+const struct channel_handler master_handler = {
+	.message = on_message, .violation = child_violation, .drained = on_drained};
 
 static void forget_told(struct supervisor *s, struct worker *worker)
 {

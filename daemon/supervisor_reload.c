@@ -20,6 +20,7 @@
 #include "daemon/engine_config.h"
 #include "daemon/log_output.h"
 #include "daemon/supervisor_open.h"
+#include "daemon/supervisor_opener.h"
 #include "daemon/supervisor_state.h"
 #include "daemon/users.h"
 

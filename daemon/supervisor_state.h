@@ -31,6 +31,7 @@ struct supervisor;
 struct child {
 	struct supervisor *supervisor;
 	pid_t pid;
+	int log_pid;   /* of one that is no child and has no pidfd: as it says, for the log alone */
 	int pidfd;     /* of one that a supervisor before us has started; -1: it is our child */
 	bool violated; /* it is killed for having broken the rules, or for silence */
 	struct channel channel;
@@ -350,24 +351,6 @@ void master_replace(struct supervisor *s, const char *why);
 
 /* Everything is to end, which takes a master: one that waits to be started is, now. */
 void master_needed(struct supervisor *s);
-
-/* supervisor_opener.c */
-
-extern const struct channel_handler opener_handler;
-
-int opener_start(struct supervisor *s);
-
-/*
- * Another one takes the place of the running one, which still serves the workers that
- * it has been told of, and then ends by itself.
- */
-void opener_replace(struct supervisor *s);
-void opener_ended(struct supervisor *s, int status);
-
-/* What the opener is told of CONFIG. */
-void opener_config_fill(const struct config *config, struct message_opener_config *opener);
-/* Sessions to come get the login that is configured now. */
-void opener_configure(struct supervisor *s);
 
 /* supervisor_workers.c */
 

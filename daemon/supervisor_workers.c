@@ -83,7 +83,7 @@ static void on_message(struct channel *channel, struct message *message)
 	child_message(child, message);
 }
 
-const struct channel_handler worker_handler = {on_message, child_violation, NULL};
+const struct channel_handler worker_handler = {.message = on_message, .violation = child_violation};
 
 /* The descriptors of a worker being started. */
 struct ends {
@@ -230,7 +230,7 @@ static bool short_of_workers(const struct supervisor *s)
 	/* before the first master, but not between two of them */
 	bool master = s->master.pid != 0 || !s->succession.began;
 
-	return s->stage == END_NOT && s->opener.pid != 0 && master &&
+	return s->stage == END_NOT && s->opener.channel.fd >= 0 && master &&
 	       workers->idle < workers->target &&
 	       workers->alive < s->config->max_connections + s->config->max_spare_workers;
 }

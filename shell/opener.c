@@ -119,7 +119,9 @@ static void start(void)
 	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, OPENER_FD_SUPERVISOR, &event) < 0)
 		fail("cannot watch the supervisor");
 	title_set("calmd-opener");
-	if (message_send(OPENER_FD_SUPERVISOR, MESSAGE_READY, NULL, 0, NULL, 0, 0) < 0)
+	const struct message_ready ready = {.pid = (uint32_t)getpid()};
+	if (message_send(OPENER_FD_SUPERVISOR, MESSAGE_READY, &ready, sizeof(ready), NULL, 0, 0) <
+	    0)
 		_exit(0);
 }
 

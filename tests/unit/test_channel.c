@@ -36,7 +36,7 @@ static void on_violation(struct channel *channel, const char *why)
 	channel_close(channel);
 }
 
-static const struct channel_handler handler = {on_message, on_violation, NULL};
+static const struct channel_handler handler = {.message = on_message, .violation = on_violation};
 
 static int open_master_channel(void **state)
 {

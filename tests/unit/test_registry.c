@@ -253,7 +253,9 @@ static void values_that_cannot_be_are_refused(void **state)
 	REFUSED(worker.flags = REGISTRY_WORKER_FLAGS + 1);
 	REFUSED(one.facts.master.pid = -1);
 	REFUSED(one.facts.master.phase = UINT32_MAX);
-	REFUSED(one.facts.opener.channel = 60);
+	REFUSED(one.facts.master.pid = 0);
+	REFUSED(one.facts.opener.channel = 2);
+	REFUSED(one.facts.opener.pidfd = 60);
 }
 
 static void a_text_must_end_and_a_path_be_absolute(void **state)
