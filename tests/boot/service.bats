@@ -48,7 +48,7 @@ unit_is_gone() {
 	in_machine systemd-sysusers
 	in_machine getent passwd _calmd _calmd-worker
 	in_machine systemd-tmpfiles --create
-	in_machine systemd-analyze verify --man=no calmd.service
+	in_machine systemd-analyze verify --man=no calmd.service calmd-opener.socket calmd-opener@1.service
 	in_machine calmd -n
 }
 
@@ -83,7 +83,7 @@ processes_are_in_order() {
 three_sessions() {
 	{
 		cat <<-'END'
-			import subprocess
+			import json, subprocess
 			from telnet import *
 			def machine(*command):
 			    enter = ["nsenter", "-t", sys.argv[1], "-m", "-u", "-i", "-n", "-p", "-C", "--"]
@@ -119,6 +119,66 @@ three_sessions() {
 			    assert not client.reset
 		END
 	} | run_peer "$(machine_leader)"
+}
+
+# exposure UNIT: the figure that systemd-analyze gives it.
+exposure() {
+	in_machine systemd-analyze security --no-pager "$1" | sed -n 's/.*exposure level for .*: \([0-9.]*\) .*/\1/p'
+}
+
+@test "what touches the network is confined, and what opens sessions is out of its reach" {
+	in_machine systemctl start calmd
+	local figure opener
+	figure=$(exposure calmd.service)
+	opener=$(in_machine systemctl list-units --plain --no-legend 'calmd-opener@*' | cut -d ' ' -f 1)
+	echo "# exposure of calmd.service $figure, of $opener $(exposure "$opener")" >&3
+	[ "${figure/./}" -le 29 ]
+	assert_equal "processes of calmd.service that are the opener's" "$(unit_processes | grep -cE '^[0-9]+ calmd-(opener|keeper)')" 0
+	assert_equal "rights of the socket" "$(in_machine stat -c '%U %a %F' /run/calmd-opener)" "root 600 socket"
+}
+
+@test "a master that is stopped, and a supervisor that is, are replaced: sessions go on" {
+	in_machine systemctl start calmd
+	three_sessions <<-'END'
+		before = json.loads(machine("calmctl", "--json", "status"))
+		machine("kill", "-STOP", str(before["master_pid"]))
+		all_go_on()
+		now = json.loads(machine("calmctl", "--json", "status"))
+		assert now["master_pid"] != before["master_pid"] and now["takeovers"] == before["takeovers"] + 1
+		assert now["supervisor_pid"] == before["supervisor_pid"]
+		machine("kill", "-STOP", str(before["supervisor_pid"]))
+		all_go_on()
+		deadline = time.monotonic() + 60
+		while machine("systemctl", "show", "calmd", "-P", "MainPID") in ("0", str(before["supervisor_pid"])):
+		    assert time.monotonic() < deadline
+		    time.sleep(0.2)
+		wait_until_active()
+		all_go_on()
+	END
+	in_machine journalctl -u calmd --no-pager | grep -q 'Watchdog timeout'
+}
+
+@test "two hundred sessions outlive a restart" {
+	in_machine sed -i '$ a max-connections-per-source = 250' /etc/calmd.conf
+	in_machine systemctl restart calmd
+	run_peer "$(machine_leader)" <<-'END'
+		import subprocess
+		from telnet import *
+		def restart():
+		    subprocess.run(["nsenter", "-t", sys.argv[1], "-m", "-p", "systemctl", "restart", "calmd"], check=True)
+		clients = []
+		for _ in range(200):
+		    clients.append(Telnet(SERVER4, PORT, timeout=60))
+		    clients[-1].read_until(rb"login: $")
+		restart()
+		for client in clients:
+		    client.type("nobody\r")
+		    client.read_until(rb"Password: $")
+		for client in clients:
+		    client.close()
+	END
+	run ! in_machine journalctl -u calmd --no-pager --grep 'not everything can outlive'
+	wait_for 60 processes_are_in_order 0
 }
 
 @test "systemctl restart: the sessions of three clients go on" {
