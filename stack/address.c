@@ -3,7 +3,7 @@
  */
 #include "address.h"
 
-#define SOURCE_PREFIX_BYTES 8 /* a /64 */
+#define SOURCE_PREFIX_BYTES (SOURCE_BITS_V6 / 8)
 
 static bool all_bytes_are(const uint8_t *bytes, size_t length, uint8_t value)
 {
@@ -56,6 +56,42 @@ bool flow_valid(const struct flow *flow)
 	return address_valid(&local->address) && address_valid(&peer->address) &&
 	       local->address.version == peer->address.version && local->port != 0 &&
 	       peer->port != 0 && local->reserved == 0 && peer->reserved == 0;
+}
+
+static uint32_t address_bits(const struct ip_address *a)
+{
+	return a->version == IP_V4 ? 32 : 128;
+}
+
+bool prefix_fold(struct ip_prefix *prefix)
+{
+	uint8_t *bytes = prefix->address.bytes;
+
+	if (prefix->bits > address_bits(&prefix->address))
+		return false;
+	for (uint32_t i = prefix->bits / 8; i < sizeof(prefix->address.bytes); i++) {
+		uint32_t kept = i == prefix->bits / 8 ? prefix->bits % 8 : 0;
+
+		bytes[i] &= (uint8_t)(0xff00u >> kept);
+	}
+	return true;
+}
+
+bool prefix_valid(const struct ip_prefix *prefix)
+{
+	struct ip_prefix folded = *prefix;
+
+	return (prefix->address.version == IP_V4 || prefix->address.version == IP_V6) &&
+	       all_bytes_are(prefix->address.reserved, sizeof(prefix->address.reserved), 0) &&
+	       prefix_fold(&folded) && prefix_equal(&folded, prefix);
+}
+
+bool prefix_covers(const struct ip_prefix *prefix, const struct ip_address *a)
+{
+	struct ip_prefix other = {*a, prefix->bits};
+
+	return a->version == prefix->address.version && prefix_fold(&other) &&
+	       address_equal(&other.address, &prefix->address);
 }
 
 struct ip_address address_source(const struct ip_address *a)

@@ -34,6 +34,12 @@ struct flow {
 	struct endpoint peer;
 };
 
+/* All addresses that begin with the same bits. */
+struct ip_prefix {
+	struct ip_address address; /* zero behind these */
+	uint32_t bits;             /* 0 to 32 or 128 */
+};
+
 static inline bool address_equal(const struct ip_address *a, const struct ip_address *b)
 {
 	return memcmp(a, b, sizeof(*a)) == 0;
@@ -68,9 +74,26 @@ bool address_is_unicast(const struct ip_address *a);
  */
 bool flow_valid(const struct flow *flow);
 
+/* Zeroes what is behind the prefix's bits; false when these are more than an address has. */
+bool prefix_fold(struct ip_prefix *prefix);
+
+/* True for a prefix of an address of either version, folded. */
+bool prefix_valid(const struct ip_prefix *prefix);
+
+bool prefix_covers(const struct ip_prefix *prefix, const struct ip_address *a);
+
+static inline bool prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+#define SOURCE_BITS_V6 64u
+
 /*
  * The key that limits per source count by: the whole IPv4 address, the /64 of
- * an IPv6 address (one host owns a whole /64).
+ * an IPv6 address (RFC 4291, 2.5.4: every host may choose its own within that, as often as
+ * it likes, RFC 8981; a smaller part would be evaded by anybody, a larger one is several
+ * customers of some providers).
  */
 struct ip_address address_source(const struct ip_address *a);
 

@@ -25,7 +25,9 @@ static bool between(uint64_t value, uint64_t least, uint64_t most)
 static bool configure_possible(const struct stack_config *config)
 {
 	return between(config->max_connections, 1, COUNT_MAX) &&
-	       config->max_connections_per_source <= COUNT_MAX &&
+	       config->max_connections_per_source <= COUNT_MAX && config->ban_after <= COUNT_MAX &&
+	       config->ban_time_us <= SOURCE_BAN_MAX_US &&
+	       config->ban_exempts <= STACK_PREFIXES_MAX &&
 	       between(config->backlog, 1, COUNT_MAX) &&
 	       between(config->half_open, 1, ENTRIES_MAX) &&
 	       between(config->time_wait, 1, ENTRIES_MAX) &&

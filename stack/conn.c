@@ -191,7 +191,7 @@ void conn_enqueue(struct stack *stack, uint32_t slot)
 	slot_queue_put(&stack->accept_queue, slot);
 	if (!(c->flags & CONN_COUNTED)) {
 		c->flags |= CONN_COUNTED;
-		source_add(stack->sources, &c->identity.flow.peer.address);
+		source_add(stack->sources, &c->identity.flow.peer.address, stack->event.now_us);
 	}
 }
 

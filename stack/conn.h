@@ -83,6 +83,7 @@ enum conn_timer {
 #define CONN_ECE          0x400000u  /* CE has come: told until CWR comes */
 #define CONN_CWR          0x800000u  /* cwnd was reduced: told in the next new data */
 #define CONN_ECN_REDUCED  0x1000000u /* ecn_seq is valid */
+#define CONN_REFUSED      0x2000000u /* half-open, complete, and its client told to wait or go */
 
 /* Loss recovery, see recovery.c. */
 enum recovery_phase {
@@ -175,7 +176,7 @@ struct half_open {
 	uint32_t iss;
 	uint32_t irs;
 	uint32_t ts_recent;
-	uint32_t flags; /* CONN_TIMESTAMPS, _SACK, _SCALING, _ECN, _ECT, _BUSY, _COOKIE */
+	uint32_t flags; /* CONN_TIMESTAMPS, _SACK, _SCALING, _ECN, _ECT, _BUSY, _COOKIE, _REFUSED */
 	uint64_t deadline_us;
 	uint16_t window; /* the peer's, from its SYN: not scaled */
 	uint16_t peer_mss;

@@ -49,7 +49,7 @@ static bool engine_allocate(struct stack *s)
 
 	s->timers = timer_heap_create(slots);
 	s->lookup = lookup_create(slots, key, engine_flow, s);
-	s->sources = source_create(shape->conns, key);
+	s->sources = source_create(&s->table, shape, key);
 	s->private_data = calloc(shape->conns, sizeof(*s->private_data));
 	return s->timers && s->lookup && s->sources && s->private_data &&
 	       pool_create(&s->free_conns, 0, shape->conns) &&

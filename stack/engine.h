@@ -50,7 +50,7 @@
 #define BUSY_MESSAGES_MAX        16u /* clients that get the message at once; more are reset */
 #define ABORTED_MAX              32u /* aborted connections that are remembered */
 
-#define EVENT_NOTES 8u
+#define EVENT_NOTES 10u
 #define EVENT_CONNS 2u
 
 /* Something to tell after the commit. */
@@ -58,7 +58,9 @@ struct event_note {
 	enum {
 		NOTE_MOVED,
 		NOTE_ENDED,
-		NOTE_DETACHED
+		NOTE_DETACHED,
+		NOTE_REFUSED,
+		NOTE_BANNED
 	} kind;
 	enum tcp_state from, to;
 	uint64_t id;
@@ -66,7 +68,8 @@ struct event_note {
 	const char *why;
 	struct conn_handle handle;
 	uint32_t worker;
-	uint64_t tx_una; /* of what is detached */
+	uint64_t tx_una;   /* of what is detached */
+	uint64_t until_us; /* of a ban, whose source is flow's peer */
 };
 
 /* The event under way: see event.c. */
@@ -123,7 +126,7 @@ struct stack {
 	struct table_shape shape;
 	struct timer_heap *timers;
 	struct lookup *lookup;
-	struct source_counts *sources;
+	struct sources *sources;
 	struct conn_private *private_data; /* one a connection slot */
 	struct slot_pool free_conns, free_half_opens, free_time_waits;
 	struct slot_list used_half_opens, used_time_waits; /* oldest first */
@@ -229,8 +232,27 @@ void conn_dirty(struct stack *stack, uint32_t slot);
 
 /* limits.c */
 
-/* Why a new client from this address cannot be served now; NULL: it can. */
+/* Why a new client from this address cannot be served now; NULL: it can. Counted if COUNT. */
 const char *limits_refuse(struct stack *stack, const struct ip_address *peer, bool count);
+/* True, and counted, when the peer is banned: nothing is answered. */
+bool limits_banned(struct stack *stack, const struct ip_address *peer, uint64_t now_us);
+/*
+ * The same as limits_refuse() for a client that has completed its handshake, whose address
+ * is its own: the limit of handshakes a minute, too. In an event.
+ */
+const char *limits_refuse_proven(struct stack *stack, const struct ip_address *peer);
+/* True when what refuses it is the source's own doing. In an event. */
+bool limits_own(const struct stack *stack, const struct ip_address *peer);
+/* It has completed its handshake and is let in. In an event. */
+void limits_admit(struct stack *stack, const struct ip_address *peer);
+/*
+ * An offence of the peer, counted for its source, which may be banned for it: WHY is for
+ * people then. In an event.
+ */
+void limits_offence(struct stack *stack, const struct ip_address *peer, enum stack_offence offence);
+/* FLOW's client was refused, as the hook is told after the commit. In an event. */
+void limits_note_refused(struct stack *stack, const struct conn_identity *identity,
+                         const char *why);
 uint32_t limits_connections(const struct stack *stack);
 
 /* answer.c: how often segments that nobody asked for are answered */

@@ -226,6 +226,15 @@ void event_end(struct stack *stack)
 		case NOTE_DETACHED:
 			event_detach(stack, note);
 			break;
+		case NOTE_REFUSED:
+			if (hooks->refused)
+				hooks->refused(hooks->arg, &note->flow, note->why);
+			break;
+		case NOTE_BANNED:
+			if (hooks->banned)
+				hooks->banned(hooks->arg, &note->flow.peer.address, note->until_us,
+				              note->why);
+			break;
 		}
 	}
 }

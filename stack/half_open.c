@@ -266,28 +266,62 @@ uint32_t half_open_promote(struct stack *s, uint32_t half_slot)
 	return slot;
 }
 
+/* Why the client cannot be let in now; NULL: it can. */
+static const char *half_open_refuse(struct stack *s, const struct half_open *half)
+{
+	if (half->flags & CONN_BUSY)
+		return "over a limit"; /* as its SYN found; others may have taken the places since */
+	if (s->accept_queue.count >= s->config.backlog || slot_pool_free(&s->free_conns) == 0) {
+		s->stats.queue_full++;
+		return "the accept queue is full";
+	}
+	return limits_refuse_proven(s, &half->identity.flow.peer.address);
+}
+
+/* Told and counted once, however often the client's ACK comes. */
+static void half_open_refused(struct stack *s, struct half_open *half, const char *why)
+{
+	const struct ip_address *peer = &half->identity.flow.peer.address;
+
+	if (half->flags & CONN_REFUSED)
+		return;
+	table_touch(&s->table, half, sizeof(*half));
+	half->flags |= CONN_REFUSED;
+	limits_note_refused(s, &half->identity, why);
+	if (limits_own(s, peer))
+		limits_offence(s, peer, STACK_OFFENCE_REFUSED);
+}
+
+static void half_open_reset(struct stack *s, uint32_t slot, const struct packet_in *packet,
+                            const struct segment *seg, const char *why)
+{
+	struct flow flow = slot_half_open(s, slot)->identity.flow;
+
+	half_open_destroy(s, slot, why);
+	emit_reset_for(s, &flow, packet->ifindex, seg, s->event.now_us);
+}
+
 /*
  * The ACK of our SYN: into the accept queue, or what `busy` says. False when the
  * entry stays as it is or is gone.
  */
 static bool half_open_accept(struct stack *s, uint32_t slot, const struct packet_in *packet,
-                             const struct segment *seg, uint64_t now_us)
+                             const struct segment *seg)
 {
 	struct half_open *half = slot_half_open(s, slot);
-	struct flow flow = half->identity.flow;
-	const char *full = NULL;
+	const struct ip_address *peer = &half->identity.flow.peer.address;
+	const char *full;
 
-	if (half->flags & CONN_BUSY) {
-		full = "over a limit"; /* as its SYN found; others may have taken the places since */
-	} else if (s->accept_queue.count >= s->config.backlog ||
-	           slot_pool_free(&s->free_conns) == 0) {
-		s->stats.queue_full++;
-		full = "the accept queue is full";
-	} else {
-		full = limits_refuse(s, &flow.peer.address, true);
+	if (limits_banned(s, peer, s->event.now_us)) {
+		half_open_reset(s, slot, packet, seg, "its source is banned");
+		return false;
 	}
-	if (full == NULL)
+	full = half_open_refuse(s, half);
+	if (full == NULL) {
+		limits_admit(s, peer);
 		return true;
+	}
+	half_open_refused(s, half, full);
 	if (s->config.busy == STACK_BUSY_DROP) {
 		s->stats.busy_dropped++;
 		return false;
@@ -298,8 +332,7 @@ static bool half_open_accept(struct stack *s, uint32_t slot, const struct packet
 		return true;
 	}
 	s->stats.busy_reset++;
-	half_open_destroy(s, slot, full);
-	emit_reset_for(s, &flow, packet->ifindex, seg, now_us);
+	half_open_reset(s, slot, packet, seg, full);
 	return false;
 }
 
@@ -383,7 +416,7 @@ static bool half_open_check(struct stack *s, uint32_t slot, const struct packet_
 		s->stats.paws++;
 		return false;
 	}
-	return half_open_accept(s, slot, packet, seg, now_us);
+	return half_open_accept(s, slot, packet, seg);
 }
 
 void half_open_input(struct stack *s, uint32_t slot, const struct packet_in *packet,

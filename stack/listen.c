@@ -126,6 +126,8 @@ static void listen_ack(struct stack *s, const struct packet_in *packet, const st
 	struct half_open half;
 	uint32_t slot;
 
+	if (limits_banned(s, &flow->peer.address, now_us))
+		return;
 	switch (cookie_check(s, packet, seg, flow, &half, now_us)) {
 	case COOKIE_GOOD:
 		slot = half_open_restore(s, &half, now_us);
@@ -164,6 +166,8 @@ void listen_input(struct stack *s, const struct packet_in *packet, const struct 
 		s->stats.not_accepting++;
 		return;
 	}
+	if (limits_banned(s, &flow->peer.address, now_us))
+		return;
 	if (limits_refuse(s, &flow->peer.address, true) != NULL) {
 		if (!listen_busy(s, packet, seg, flow, now_us))
 			return;

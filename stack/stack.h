@@ -45,6 +45,14 @@ enum stack_syn_cookies {
 	STACK_COOKIES_OFF,    /* never: the oldest half-open entry makes room */
 };
 
+/* What a source must not do: it is banned when it has done too much of it. */
+enum stack_offence {
+	STACK_OFFENCE_REFUSED,   /* it completes handshakes over its limits */
+	STACK_OFFENCE_SIGNATURE, /* a connection of it has sent what only an attack sends */
+	STACK_OFFENCE_LOGIN,     /* a login failed */
+	STACK_OFFENCES
+};
+
 /* How many entries of each kind the connection table has: fixed when it is made. */
 struct table_shape {
 	uint32_t conns;
@@ -53,17 +61,23 @@ struct table_shape {
 };
 
 #define STACK_BUSY_MESSAGE_MAX 255
+#define STACK_PREFIXES_MAX     32u
 
 struct stack_config {
-	struct table_shape shape;            /* all 0: as large as the limits below need */
-	uint32_t max_connections;            /* 1 to 60000; until their worker has ended */
-	uint32_t max_connections_per_source; /* 0: no limit */
-	uint32_t backlog;                    /* established and waiting for a worker, 1 to 60000 */
-	uint32_t half_open;                  /* half-open entries, 1 to 1000000 */
-	uint32_t time_wait;                  /* TIME-WAIT entries, 1 to 1000000 */
-	uint32_t receive_buffer;             /* of the rings to come: decides the window scale */
-	uint8_t dscp;                        /* of all segments (RFC 2474): 0 to 63 */
-	uint8_t ttl;                         /* hop limit of all segments; 0: 64 */
+	struct table_shape shape;                   /* all 0: as large as the limits below need */
+	uint32_t max_connections;                   /* 1 to 60000; until their worker has ended */
+	uint32_t max_connections_per_source;        /* 0: no limit */
+	uint32_t connections_per_minute_per_source; /* 0: no limit */
+	uint32_t ban_after;   /* points that a source is banned for; 0: never */
+	uint64_t ban_time_us; /* the first time */
+	uint32_t ban_exempts;
+	struct ip_prefix ban_exempt[STACK_PREFIXES_MAX]; /* banned by hand only */
+	uint32_t backlog;        /* established and waiting for a worker, 1 to 60000 */
+	uint32_t half_open;      /* half-open entries, 1 to 1000000 */
+	uint32_t time_wait;      /* TIME-WAIT entries, 1 to 1000000 */
+	uint32_t receive_buffer; /* of the rings to come: decides the window scale */
+	uint8_t dscp;            /* of all segments (RFC 2474): 0 to 63 */
+	uint8_t ttl;             /* hop limit of all segments; 0: 64 */
 	enum stack_busy busy;
 	enum stack_syn_cookies syn_cookies;
 	uint32_t congestion; /* enum congestion_algorithm */
@@ -112,6 +126,11 @@ struct stack_hooks {
 	              enum tcp_state to, const char *why);
 	/* An entry is gone for good: its id names nothing any more. */
 	void (*ended)(void *arg, uint64_t id, const struct flow *flow, const char *why);
+	/* A client was not let in, although its handshake was complete. */
+	void (*refused)(void *arg, const struct flow *flow, const char *why);
+	/* A source is banned for its offences. */
+	void (*banned)(void *arg, const struct ip_address *source, uint64_t until_us,
+	               const char *why);
 	/*
 	 * From stack_create() alone: an entry that a former engine left did not hold. Its ID may
 	 * be anything; FLOW is NULL when it is not certain either.
@@ -204,6 +223,38 @@ size_t stack_barred_pairs(const struct stack_config *config, const void *memory,
  * when it does not hold, its time is over, it is in use already, or there is no room.
  */
 bool stack_bar_pair(struct stack *stack, const struct quiet_pair *pair, uint64_t now_us);
+
+/* PEER has done it. False for no such offence or address. */
+bool stack_offence(struct stack *stack, const struct ip_address *peer, enum stack_offence offence,
+                   uint64_t now_us);
+
+/*
+ * Nobody from PREFIX is let in until UNTIL_US (UINT64_MAX: until it is lifted), as long as
+ * the table lives; connections that are there go on. False when there are too many bans,
+ * or PREFIX is none.
+ */
+bool stack_ban(struct stack *stack, const struct ip_prefix *prefix, uint64_t until_us,
+               uint64_t now_us);
+/* Lifts the ban of just this prefix and those of sources within it; returns how many. */
+uint32_t stack_unban(struct stack *stack, const struct ip_prefix *prefix, uint64_t now_us);
+
+/* A source, or a ban that somebody has made. */
+struct source_info {
+	struct ip_prefix prefix;
+	bool made; /* the latter: there are no counts but `dropped` */
+	uint32_t connections;
+	uint32_t recent; /* handshakes of the last minute */
+	uint32_t points, bans;
+	uint64_t ban_until_us; /* 0: not banned; UINT64_MAX: until it is lifted */
+	uint64_t last_us;      /* when it last did something; when the ban was made */
+	uint64_t refused;      /* completed handshakes */
+	uint64_t dropped;      /* SYNs, while it was banned; since the engine was made */
+	uint64_t signatures, failures;
+};
+
+/* Walks the sources that matter, then the bans: start with *CURSOR 0; false at the end. */
+bool stack_next_source(const struct stack *stack, uint32_t *cursor, struct source_info *info,
+                       uint64_t now_us);
 
 /* A segment has arrived; any content. Packets for other endpoints are ignored. */
 void stack_input(struct stack *stack, const struct packet_in *packet, uint64_t now_us);

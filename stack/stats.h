@@ -62,6 +62,9 @@
 	X(queue_full, "acceptQueueFull", "handshakes that found the accept queue full")            \
 	X(limit_connections, "limitConnections", "clients over max-connections")                   \
 	X(limit_source, "limitSource", "clients over max-connections-per-source")                  \
+	X(limit_rate, "limitRate", "clients over connections-per-minute-per-source")               \
+	X(banned, "banned", "SYNs and cookies of banned sources, ignored")                         \
+	X(bans, "bans", "times that a source was banned for its offences")                         \
 	X(not_accepting, "notAccepting", "SYNs ignored while no new connections were taken")       \
 	X(busy_dropped, "busyDropped", "clients over a limit that got nothing")                    \
 	X(busy_reset, "busyReset", "clients over a limit that got RST")                            \

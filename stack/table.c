@@ -16,7 +16,7 @@
 #define TABLE_BUSY_SLOTS 16u
 
 static_assert(sizeof(struct conn) + sizeof(struct reassembly) + sizeof(struct half_open) +
-                              sizeof(struct time_wait) + 256 <=
+                              sizeof(struct time_wait) + 2 * sizeof(struct source_entry) + 256 <=
                       TABLE_UNDO_BYTES,
               "an event's undo record holds one entry of each kind");
 
@@ -29,6 +29,8 @@ ENDS_WITH_SEAL(conn);
 ENDS_WITH_SEAL(reassembly);
 ENDS_WITH_SEAL(half_open);
 ENDS_WITH_SEAL(time_wait);
+ENDS_WITH_SEAL(source_entry);
+ENDS_WITH_SEAL(source_ban);
 
 /* Keeps the compiler from moving stores across: the CPU keeps program order for us. */
 static inline void table_barrier(void)
@@ -76,7 +78,7 @@ static size_t table_align(size_t at, size_t to)
 
 /* Where each part begins, in bytes from the start. */
 struct table_offsets {
-	size_t conn, reassembly, half_open, time_wait, early, end;
+	size_t conn, reassembly, half_open, time_wait, source, ban, early, end;
 };
 
 static struct table_offsets table_offsets(const struct table_shape *shape)
@@ -89,8 +91,11 @@ static struct table_offsets table_offsets(const struct table_shape *shape)
 		table_align(at.reassembly + shape->conns * sizeof(struct reassembly), TABLE_ALIGN);
 	at.time_wait = table_align(at.half_open + shape->half_opens * sizeof(struct half_open),
 	                           TABLE_ALIGN);
-	at.early = table_align(at.time_wait + shape->time_waits * sizeof(struct time_wait),
-	                       TABLE_PAGE);
+	at.source = table_align(at.time_wait + shape->time_waits * sizeof(struct time_wait),
+	                        TABLE_ALIGN);
+	at.ban = table_align(at.source + source_entries(shape) * sizeof(struct source_entry),
+	                     TABLE_ALIGN);
+	at.early = table_align(at.ban + source_bans(shape) * sizeof(struct source_ban), TABLE_PAGE);
 	at.end = table_align(at.early + (size_t)shape->conns * CONN_EARLY_BYTES, TABLE_PAGE);
 	return at;
 }
@@ -104,6 +109,8 @@ static void table_layout(struct table *table, uint8_t *memory, const struct tabl
 	table->reassembly = (struct reassembly *)(memory + at.reassembly);
 	table->half_open = (struct half_open *)(memory + at.half_open);
 	table->time_wait = (struct time_wait *)(memory + at.time_wait);
+	table->source = (struct source_entry *)(memory + at.source);
+	table->ban = (struct source_ban *)(memory + at.ban);
 	table->early = memory + at.early;
 	table->undone = false;
 }

@@ -6,7 +6,7 @@
  *
  * The memory has a header (secrets, the next id, the undo record) and arrays of
  * entries: connections, their reassembly ranges and early data, half-open
- * entries, TIME-WAIT entries. The master works on one event at a time:
+ * entries, TIME-WAIT entries, sources and bans (source.h). The master works on one event at a time:
  *
  *   table_begin()    sets `busy`
  *   table_touch()    before the first change of an object in the event: copies
@@ -32,12 +32,13 @@
 #include <stdint.h>
 
 #include "conn.h"
+#include "source.h"
 #include "stack.h"
 
 #define TABLE_MAGIC   0x63616c6du /* "calm" */
-#define TABLE_VERSION 7u
+#define TABLE_VERSION 8u
 
-#define TABLE_UNDO_ENTRIES 8u
+#define TABLE_UNDO_ENTRIES 12u
 #define TABLE_UNDO_BYTES   8192u
 
 struct table_undo {
@@ -86,8 +87,10 @@ struct table {
 	struct reassembly *reassembly;
 	struct half_open *half_open;
 	struct time_wait *time_wait;
-	uint8_t *early; /* conns times CONN_EARLY_BYTES */
-	bool undone;    /* table_recover() has found a half-done event: its undo record is there */
+	struct source_entry *source; /* source_entries() */
+	struct source_ban *ban;      /* source_bans() */
+	uint8_t *early;              /* conns times CONN_EARLY_BYTES */
+	bool undone; /* table_recover() has found a half-done event: its undo record is there */
 };
 
 size_t table_bytes(const struct table_shape *shape);

@@ -148,8 +148,11 @@ static void rebuild_conn(struct stack *s, uint32_t slot)
 		slot_queue_put(&s->accept_queue, slot);
 	if (c->flags & CONN_BUSY)
 		s->busy_messages++;
-	if (c->flags & CONN_COUNTED)
-		source_add(s->sources, &c->identity.flow.peer.address);
+	if (c->flags & CONN_COUNTED) {
+		event_begin(s, 0);
+		source_add(s->sources, &c->identity.flow.peer.address, 0);
+		event_end(s);
+	}
 	if (c->worker != CONN_NO_WORKER && !(c->flags & CONN_WORKER_GONE))
 		s->workers_busy++;
 	for (int i = 0; i < CONN_TIMERS; i++)
@@ -262,6 +265,7 @@ void takeover_rebuild(struct stack *s)
 {
 	uint32_t slot = 0;
 
+	source_rebuild(s->sources, &s->shape);
 	for (; slot_is_conn(s, slot); slot++)
 		rebuild_conn(s, slot);
 	for (; slot_is_half_open(s, slot); slot++)

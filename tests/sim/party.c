@@ -71,7 +71,8 @@ void party_open(struct party *p, struct random *random, unsigned number,
 	p->number = number;
 	p->random = random;
 	p->config = *config;
-	p->hooks = (struct stack_hooks){p, on_doorbell, on_detached, on_moved, NULL, NULL};
+	p->hooks = (struct stack_hooks){
+		.arg = p, .doorbell = on_doorbell, .detached = on_detached, .moved = on_moved};
 	p->bytes = stack_table_bytes(config);
 	p->memory = aligned_alloc(4096, p->bytes);
 	assert_non_null(p->memory);

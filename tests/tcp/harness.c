@@ -59,6 +59,28 @@ static void on_ended(void *arg, uint64_t id, const struct flow *flow, const char
 	bed->ended++;
 }
 
+static void on_refused(void *arg, const struct flow *flow, const char *why)
+{
+	struct bed *bed = arg;
+
+	assert_false(bed->stack != NULL && bed->stack->table.header->busy);
+	assert_true(address_is_unicast(&flow->peer.address));
+	assert_non_null(why);
+	bed->refused++;
+}
+
+static void on_banned(void *arg, const struct ip_address *source, uint64_t until_us,
+                      const char *why)
+{
+	struct bed *bed = arg;
+
+	assert_false(bed->stack->table.header->busy);
+	assert_true(address_is_unicast(source));
+	assert_true(until_us > bed->now_us);
+	assert_non_null(why);
+	bed->banned++;
+}
+
 static void on_dropped(void *arg, uint64_t id, const struct flow *flow, const char *why)
 {
 	struct bed *bed = arg;
@@ -130,8 +152,16 @@ void bed_open(struct bed *bed, enum ip_version version, const struct stack_confi
 
 	memset(bed, 0, sizeof(*bed));
 	bed->config = *config;
-	bed->hooks =
-		(struct stack_hooks){bed, on_doorbell, on_detached, on_moved, on_ended, on_dropped};
+	bed->hooks = (struct stack_hooks){
+		.arg = bed,
+		.doorbell = on_doorbell,
+		.detached = on_detached,
+		.moved = on_moved,
+		.ended = on_ended,
+		.refused = on_refused,
+		.banned = on_banned,
+		.dropped = on_dropped,
+	};
 	bed->bytes = stack_table_bytes(config);
 	bed->memory = aligned_alloc(4096, bed->bytes);
 	bed->out = calloc(BED_OUTS, sizeof(*bed->out));

@@ -113,6 +113,8 @@ struct bed {
 	unsigned detached;
 	unsigned ended;
 	unsigned dropped;   /* entries that did not hold */
+	unsigned refused;   /* clients with a complete handshake */
+	unsigned banned;    /* sources */
 	bool dropped_known; /* ... and whether it was said whose the last one was */
 	bool held; /* nothing is taken from the engine: what comes in is one batch of work */
 };
