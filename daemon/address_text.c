@@ -97,6 +97,52 @@ const char *endpoint_format(const struct endpoint *endpoint, char buffer[ENDPOIN
 	return buffer;
 }
 
+/* 0 to 128 in digits and nothing else. */
+static bool bits_parse(const char *text, uint32_t *bits)
+{
+	size_t length = strlen(text);
+
+	*bits = 0;
+	if (length == 0 || length > 3)
+		return false;
+	for (; *text != '\0'; text++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		*bits = *bits * 10 + (uint32_t)(*text - '0');
+	}
+	return true;
+}
+
+bool prefix_parse(const char *text, struct ip_prefix *prefix)
+{
+	const char *slash = strchr(text, '/');
+	size_t length = slash != NULL ? (size_t)(slash - text) : strlen(text);
+	struct ip_prefix parsed = {0};
+
+	if (!address_parse_part(text, length, &parsed.address))
+		return false;
+	parsed.bits = parsed.address.version == IP_V4 ? 32 : 128;
+	if (slash != NULL && !bits_parse(slash + 1, &parsed.bits))
+		return false;
+	if (!prefix_fold(&parsed))
+		return false;
+	*prefix = parsed;
+	return true;
+}
+
+const char *prefix_format(const struct ip_prefix *prefix, char buffer[PREFIX_TEXT_MAX])
+{
+	bool whole = prefix->bits == (prefix->address.version == IP_V4 ? 32 : 128);
+	char address[ADDRESS_TEXT_MAX];
+
+	address_format(&prefix->address, address);
+	if (whole)
+		snprintf(buffer, PREFIX_TEXT_MAX, "%.45s", address);
+	else
+		snprintf(buffer, PREFIX_TEXT_MAX, "%.45s/%u", address, prefix->bits % 1000);
+	return buffer;
+}
+
 socklen_t endpoint_to_sockaddr(const struct endpoint *endpoint, struct sockaddr_storage *sa)
 {
 	memset(sa, 0, sizeof(*sa));

@@ -22,6 +22,16 @@ bool address_parse(const char *text, struct ip_address *address);
  */
 bool endpoint_parse(const char *text, uint16_t default_port, struct endpoint *endpoint);
 
+/*
+ * "192.0.2.0/24", "2001:db8::/32", or an address alone. What stands behind the prefix is
+ * zeroed. False for anything else.
+ */
+bool prefix_parse(const char *text, struct ip_prefix *prefix);
+
+/* The same; a single address has no length. */
+#define PREFIX_TEXT_MAX (ADDRESS_TEXT_MAX + 4)
+const char *prefix_format(const struct ip_prefix *prefix, char buffer[PREFIX_TEXT_MAX]);
+
 /* Writes the text to BUFFER and returns it; "*" for no address. */
 const char *address_format(const struct ip_address *address, char buffer[ADDRESS_TEXT_MAX]);
 const char *endpoint_format(const struct endpoint *endpoint, char buffer[ENDPOINT_TEXT_MAX]);

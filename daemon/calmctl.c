@@ -17,6 +17,7 @@
 #include "daemon/calmctl_client.h"
 #include "daemon/calmctl_text.h"
 #include "daemon/calmctl_upgrade.h"
+#include "daemon/config_value.h"
 #include "daemon/version.h"
 
 #define DEFAULT_SOCKET "/run/calmd/control"
@@ -32,10 +33,13 @@ static const char usage_text[] =
 	"\n"
 	"  status                              how the daemon is\n"
 	"  list                                all connections, one a line\n"
+	"  list --sources                      where they come from, and who is banned\n"
 	"  show ID                             everything about one\n"
 	"  close ID                            end it with FIN\n"
 	"  abort ID                            end it with RST\n"
 	"  call [-46] [-p PORT] HOST[:PORT]    open a connection, then a session for who answers\n"
+	"  ban ADDRESS[/BITS] [TIME]           let nobody in from there (TIME: 30s, 5m, 2h)\n"
+	"  unban ADDRESS[/BITS]                let them in again\n"
 	"  stats                               the counters\n"
 	"  drain                               take no new connections; sessions go on\n"
 	"  resume                              take new connections again\n"
@@ -132,6 +136,8 @@ static int run_status(const struct options *options, int argc, char **argv)
 
 static int run_list(const struct options *options, int argc, char **argv)
 {
+	if (argc == 2 && strcmp(argv[1], "--sources") == 0)
+		return ask_plain(options, "sources", 1, calmctl_print_sources);
 	return ask_plain(options, argv[0], argc, calmctl_print_list);
 }
 
@@ -162,6 +168,29 @@ static int run_upgrade(const struct options *options, int argc, char **argv)
 	status = calmctl_upgrade(options->socket_path, error);
 	return status != NULL ? print_result(options, status, calmctl_print_version)
 	                      : failed(error);
+}
+
+static int run_ban(const struct options *options, int argc, char **argv)
+{
+	json_t *request;
+	uint64_t seconds;
+
+	if (argc != 2 && argc != 3)
+		return usage("ban whom, and for how long?");
+	request = json_pack("{s:s, s:s}", "command", "ban", "address", argv[1]);
+	if (argc == 3) {
+		if (!value_time(argv[2], &seconds) || seconds == 0 || seconds > INT64_MAX)
+			return usage("a time is a number above 0 with s, m or h");
+		json_object_set_new(request, "time_s", json_integer((json_int_t)seconds));
+	}
+	return ask(options, request, calmctl_print_ban);
+}
+
+static int run_unban(const struct options *options, int argc, char **argv)
+{
+	if (argc != 2)
+		return usage("unban whom?");
+	return ask(options, json_pack("{s:s, s:s}", "command", "unban", "address", argv[1]), NULL);
 }
 
 /* close and abort */
@@ -268,7 +297,8 @@ static const struct {
 	{"status", run_status}, {"list", run_list},       {"show", run_show},
 	{"close", run_end},     {"abort", run_end},       {"call", run_call},
 	{"stats", run_stats},   {"drain", run_notes},     {"resume", run_notes},
-	{"reload", run_notes},  {"upgrade", run_upgrade},
+	{"reload", run_notes},  {"upgrade", run_upgrade}, {"ban", run_ban},
+	{"unban", run_unban},
 };
 
 /* --json may stand behind the command, too: takes it out, returns how many words are left. */

@@ -77,7 +77,7 @@ static json_t *exchange(int fd, const json_t *request)
 /* True when it does no harm to ask for this twice. */
 static bool only_looks(const json_t *request)
 {
-	static const char *const looks[] = {"status", "list", "show", "stats"};
+	static const char *const looks[] = {"status", "list", "show", "stats", "sources"};
 	const char *command = json_string_value(json_object_get(request, "command"));
 
 	for (size_t i = 0; command != NULL && i < sizeof(looks) / sizeof(looks[0]); i++) {

@@ -3,6 +3,7 @@
  */
 #include "daemon/calmctl_text.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,65 +143,82 @@ void calmctl_print_notes(FILE *out, const json_t *result)
 	}
 }
 
-static const struct {
-	const char *title;
-	const char *key;
-	int right; /* aligned */
-} columns[] = {
-	{"ID", "id", 1},           {"STATE", "state", 0}, {"PEER", "peer", 0},
-	{"LOCAL", "local", 0},     {"USER", "user", 0},   {"SINCE", "since", 0},
-	{"RTT", "rtt_us", 1},      {"CWND", "cwnd", 1},   {"SND-Q", "snd_queue", 1},
-	{"RCV-Q", "rcv_queue", 1},
-};
-#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
+/* ---- tables ---- */
 
-/* One cell of the table. A listener has no peer, hence "*", nor round trips. */
-static void list_cell(char cell[CALMCTL_CELL], const json_t *row, size_t column)
+static void table_cell(char cell[CALMCTL_CELL], const json_t *row,
+                       const struct calmctl_column *column)
 {
-	const char *key = columns[column].key;
-
-	if (strcmp(key, "rtt_us") == 0 && calmctl_number(row, key) > 0)
-		calmctl_duration(cell, calmctl_number(row, key));
-	else if (strcmp(key, "rtt_us") == 0)
-		calmctl_escape(cell, CALMCTL_CELL, NULL);
-	else if (strcmp(key, "peer") == 0 && !json_is_string(json_object_get(row, key)))
-		calmctl_escape(cell, CALMCTL_CELL, "*");
+	if (column->cell != NULL)
+		column->cell(cell, row, column->key);
 	else
-		calmctl_cell(cell, row, key);
+		calmctl_cell(cell, row, column->key);
 }
 
-static void print_cell(FILE *out, const char *text, size_t column, int width)
+/* Nothing is behind the last column, unless it is aligned to the right. */
+static void print_cell(FILE *out, const char *text, const struct calmctl_column *column, int width,
+                       bool last)
 {
-	if (column + 1 == COLUMNS || columns[column].right)
+	if (column->right)
 		fprintf(out, "%*s", width, text);
 	else
-		fprintf(out, "%-*s", width, text);
-	fputs(column + 1 == COLUMNS ? "\n" : "  ", out);
+		fprintf(out, "%-*s", last ? 0 : width, text);
+	fputs(last ? "\n" : "  ", out);
 }
 
-void calmctl_print_list(FILE *out, const json_t *list)
+void calmctl_print_table(FILE *out, const json_t *rows, const struct calmctl_column *columns,
+                         size_t count)
 {
-	int width[COLUMNS];
+	int width[CALMCTL_COLUMNS_MAX];
 	char cell[CALMCTL_CELL];
 	json_t *row;
 	size_t i;
 
-	for (size_t c = 0; c < COLUMNS; c++) {
+	for (size_t c = 0; c < count; c++) {
 		width[c] = (int)strlen(columns[c].title);
-		json_array_foreach (list, i, row) {
-			list_cell(cell, row, c);
+		json_array_foreach (rows, i, row) {
+			table_cell(cell, row, &columns[c]);
 			if ((int)strlen(cell) > width[c])
 				width[c] = (int)strlen(cell);
 		}
 	}
-	for (size_t c = 0; c < COLUMNS; c++)
-		print_cell(out, columns[c].title, c, width[c]);
-	json_array_foreach (list, i, row) {
-		for (size_t c = 0; c < COLUMNS; c++) {
-			list_cell(cell, row, c);
-			print_cell(out, cell, c, width[c]);
+	for (size_t c = 0; c < count; c++)
+		print_cell(out, columns[c].title, &columns[c], width[c], c + 1 == count);
+	json_array_foreach (rows, i, row) {
+		for (size_t c = 0; c < count; c++) {
+			table_cell(cell, row, &columns[c]);
+			print_cell(out, cell, &columns[c], width[c], c + 1 == count);
 		}
 	}
+}
+
+/* A listener has no round trips, nor a peer. */
+static void rtt_cell(char cell[CALMCTL_CELL], const json_t *row, const char *key)
+{
+	if (calmctl_number(row, key) > 0)
+		calmctl_duration(cell, calmctl_number(row, key));
+	else
+		calmctl_escape(cell, CALMCTL_CELL, NULL);
+}
+
+static void peer_cell(char cell[CALMCTL_CELL], const json_t *row, const char *key)
+{
+	if (json_is_string(json_object_get(row, key)))
+		calmctl_cell(cell, row, key);
+	else
+		calmctl_escape(cell, CALMCTL_CELL, "*");
+}
+
+void calmctl_print_list(FILE *out, const json_t *list)
+{
+	static const struct calmctl_column columns[] = {
+		{"ID", "id", 1, NULL},           {"STATE", "state", 0, NULL},
+		{"PEER", "peer", 0, peer_cell},  {"LOCAL", "local", 0, NULL},
+		{"USER", "user", 0, NULL},       {"SINCE", "since", 0, NULL},
+		{"RTT", "rtt_us", 1, rtt_cell},  {"CWND", "cwnd", 1, NULL},
+		{"SND-Q", "snd_queue", 1, NULL}, {"RCV-Q", "rcv_queue", 1, NULL},
+	};
+
+	calmctl_print_table(out, list, columns, sizeof(columns) / sizeof(columns[0]));
 }
 
 /* What a counter counts; "" for one that this build does not know. */

@@ -19,6 +19,26 @@ void calmctl_print_stats(FILE *out, const json_t *stats);
 /* One line for each of RESULT's "notes": what the supervisor has to say about what it did. */
 void calmctl_print_notes(FILE *out, const json_t *result);
 
+/* In calmctl_sources.c. */
+void calmctl_print_sources(FILE *out, const json_t *sources);
+void calmctl_print_ban(FILE *out, const json_t *ban);
+
+#define CALMCTL_CELL        128
+#define CALMCTL_COLUMNS_MAX 16u
+
+/* A column of a table, from the left; what its cells hold. */
+struct calmctl_column {
+	const char *title;
+	const char *key;
+	int right; /* aligned */
+	/* NULL: calmctl_cell() */
+	void (*cell)(char cell[CALMCTL_CELL], const json_t *row, const char *key);
+};
+
+/* ROWS under the titles of COUNT columns, each as wide as it must be. */
+void calmctl_print_table(FILE *out, const json_t *rows, const struct calmctl_column *columns,
+                         size_t count);
+
 /* In calmctl_show.c. */
 void calmctl_print_show(FILE *out, const json_t *show);
 
@@ -29,7 +49,6 @@ void calmctl_escape(char *buffer, size_t size, const char *text);
 long long calmctl_number(const json_t *object, const char *key);
 
 /* OBJECT's KEY as text: strings escaped, numbers, yes and no; "-" for anything else. */
-#define CALMCTL_CELL 128
 void calmctl_cell(char cell[CALMCTL_CELL], const json_t *object, const char *key);
 
 /* Microseconds as "0.123 ms" or "12.300 s". */

@@ -25,7 +25,11 @@ struct config {
 	char user[CONFIG_NAME_MAX];
 	char worker_user[CONFIG_NAME_MAX];
 	uint32_t max_connections;
-	uint32_t max_connections_per_source; /* 0: no limit */
+	uint32_t max_connections_per_source;        /* 0: no limit */
+	uint32_t connections_per_minute_per_source; /* 0: no limit */
+	uint32_t ban_after;                         /* 0: never */
+	uint64_t ban_time_us;
+	struct message_prefixes ban_exempt;
 	uint32_t backlog;
 	uint32_t half_open;
 	uint32_t syn_cookies; /* enum stack_syn_cookies */

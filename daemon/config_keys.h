@@ -72,6 +72,7 @@ extern const struct config_kind config_text;
 extern const struct config_kind config_endpoints; /* listen */
 extern const struct config_kind config_arguments; /* login */
 extern const struct config_kind config_patterns;  /* struct message_strings; may be empty */
+extern const struct config_kind config_prefixes;  /* struct message_prefixes; may be empty */
 extern const struct config_kind config_quiet;     /* quiet-time */
 
 #endif

@@ -31,6 +31,7 @@
 
 #include "daemon/control_commands.h"
 #include "daemon/control_request.h"
+#include "daemon/control_sources.h"
 #include "daemon/log.h"
 #include "daemon/master_state.h"
 
@@ -49,9 +50,11 @@ struct client {
 	bool waiting; /* the reply comes by control_answer() */
 	bool listing; /* a list is on its way */
 	bool first_row;
-	bool eof;        /* it has shut its writing side: it may still wait for answers */
-	bool closing;    /* once everything is written */
-	uint32_t cursor; /* of the list */
+	bool eof;     /* it has shut its writing side: it may still wait for answers */
+	bool closing; /* once everything is written */
+	/* the list's rows */
+	json_t *(*next_row)(struct master *m, uint32_t *cursor, uint64_t now_us);
+	uint32_t cursor;
 };
 
 struct control {
@@ -99,7 +102,7 @@ static void send_rows(struct client *client)
 	uint64_t now_us = master_now_us();
 
 	while (client->listing && evbuffer_get_length(output) < OUTPUT_HIGH) {
-		json_t *row = control_list_row(client->control->master, &client->cursor, now_us);
+		json_t *row = client->next_row(client->control->master, &client->cursor, now_us);
 		char *text = row != NULL ? json_dumps(row, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 
 		if (text == NULL) {
@@ -116,11 +119,12 @@ static void send_rows(struct client *client)
 	}
 }
 
-static void begin_list(struct client *client)
+static void begin_list(struct client *client, enum control_command command)
 {
 	static const char head[] = "{\"ok\":true,\"result\":[";
 
 	client->listing = client->first_row = true;
+	client->next_row = command == CONTROL_LIST ? control_list_row : control_source_row;
 	client->cursor = 0;
 	bufferevent_write(client->stream, head, sizeof(head) - 1);
 	send_rows(client);
@@ -140,8 +144,8 @@ static void handle_line(struct client *client, const char *line, size_t length)
 		send_reply(client, control_refusal("you may look, but not act"));
 		return;
 	}
-	if (request.command == CONTROL_LIST) {
-		begin_list(client);
+	if (request.command == CONTROL_LIST || request.command == CONTROL_SOURCES) {
+		begin_list(client, request.command);
 		return;
 	}
 	reply = control_run(client->control->master, client->number, &request, master_now_us());

@@ -10,6 +10,7 @@
 
 #include "daemon/call.h"
 #include "daemon/control.h"
+#include "daemon/control_sources.h"
 #include "daemon/link.h"
 #include "daemon/master_state.h"
 #include "daemon/pool.h"
@@ -162,6 +163,10 @@ json_t *control_run(struct master *m, uint64_t client, const struct control_requ
 		return priv_drain(m, client);
 	case CONTROL_RESUME:
 		return priv_resume(m, client);
+	case CONTROL_BAN:
+		return control_ban(m, request, now_us);
+	case CONTROL_UNBAN:
+		return control_unban(m, request, now_us);
 	default:
 		return control_refusal("unknown command");
 	}

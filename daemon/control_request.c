@@ -15,6 +15,8 @@
 #define KEY_PEER      2u
 #define KEY_PORT      4u
 #define KEY_INTERFACE 8u
+#define KEY_ADDRESS   16u
+#define KEY_TIME      32u
 
 #define TELNET_PORT 23
 
@@ -35,6 +37,9 @@ static const struct {
 	[CONTROL_UPGRADE] = {"upgrade", 0, 0, true},
 	[CONTROL_DRAIN] = {"drain", 0, 0, true},
 	[CONTROL_RESUME] = {"resume", 0, 0, true},
+	[CONTROL_SOURCES] = {"sources", 0, 0, false},
+	[CONTROL_BAN] = {"ban", KEY_ADDRESS, KEY_ADDRESS | KEY_TIME, true},
+	[CONTROL_UNBAN] = {"unban", KEY_ADDRESS, KEY_ADDRESS, true},
 };
 
 bool control_command_acts(enum control_command command)
@@ -72,6 +77,15 @@ static unsigned read_key(const char *key, const json_t *value, struct control_re
 		*valid = read_number(value, INT32_MAX, &number);
 		request->interface = (uint32_t)number;
 		return KEY_INTERFACE;
+	}
+	if (strcmp(key, "time_s") == 0) {
+		*valid = read_number(value, CONTROL_TIME_MAX_S, &request->time_s);
+		return KEY_TIME;
+	}
+	if (strcmp(key, "address") == 0) {
+		*valid = json_is_string(value) &&
+		         prefix_parse(json_string_value(value), &request->prefix);
+		return KEY_ADDRESS;
 	}
 	if (strcmp(key, "peer") == 0) {
 		*valid = json_is_string(value) &&

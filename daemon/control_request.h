@@ -3,7 +3,8 @@
  *
  * A request is a JSON object on one line: {"command":"show","id":3}. Its keys
  * besides `command`: `id` for show, close and abort; `peer` ("192.0.2.1:23"),
- * `port` (local) and `interface` (index, for link-local peers) for call.
+ * `port` (local) and `interface` (index, for link-local peers) for call; `address`
+ * ("192.0.2.1", "192.0.2.0/24") and `time_s` for ban and unban.
  */
 #ifndef DAEMON_CONTROL_REQUEST_H
 #define DAEMON_CONTROL_REQUEST_H
@@ -16,6 +17,7 @@
 
 #define CONTROL_REQUEST_MAX 4096u /* bytes, newline not counted */
 #define CONTROL_ERROR_MAX   128u
+#define CONTROL_TIME_MAX_S  (366u * 24 * 60 * 60) /* of a ban */
 
 enum control_command {
 	CONTROL_STATUS,
@@ -29,6 +31,9 @@ enum control_command {
 	CONTROL_UPGRADE,
 	CONTROL_DRAIN,
 	CONTROL_RESUME,
+	CONTROL_SOURCES,
+	CONTROL_BAN,
+	CONTROL_UNBAN,
 	CONTROL_COMMANDS
 };
 
@@ -38,6 +43,8 @@ struct control_request {
 	struct endpoint peer;
 	uint16_t port;
 	uint32_t interface;
+	struct ip_prefix prefix;
+	uint64_t time_s; /* 0: none was given */
 };
 
 /*

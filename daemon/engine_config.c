@@ -3,7 +3,17 @@
  */
 #include "daemon/engine_config.h"
 
+#include <assert.h>
 #include <string.h>
+
+static_assert(STACK_PREFIXES_MAX == MESSAGE_PREFIXES_MAX, "lists of addresses are as long");
+
+/* Copies a list of addresses and returns its length. */
+static uint32_t prefixes(const struct message_prefixes *from, struct ip_prefix *to)
+{
+	memcpy(to, from->prefix, sizeof(from->prefix));
+	return from->count < MESSAGE_PREFIXES_MAX ? from->count : MESSAGE_PREFIXES_MAX;
+}
 
 void engine_config(const struct message_master_config *from, struct stack_config *to)
 {
@@ -13,6 +23,10 @@ void engine_config(const struct message_master_config *from, struct stack_config
 	to->shape.time_waits = from->table_time_waits;
 	to->max_connections = from->max_connections;
 	to->max_connections_per_source = from->max_connections_per_source;
+	to->connections_per_minute_per_source = from->connections_per_minute_per_source;
+	to->ban_after = from->ban_after;
+	to->ban_time_us = from->ban_time_us;
+	to->ban_exempts = prefixes(&from->ban_exempt, to->ban_exempt);
 	to->backlog = from->backlog;
 	to->half_open = from->half_open;
 	to->time_wait = from->time_wait;

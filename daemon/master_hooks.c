@@ -121,6 +121,26 @@ static void on_ended(void *arg, uint64_t id, const struct flow *flow, const char
 	call_ended(m->calls, id, why);
 }
 
+static void on_refused(void *arg, const struct flow *flow, const char *why)
+{
+	char peer[ENDPOINT_TEXT_MAX];
+
+	if (may_log(arg))
+		log_info("%s is refused: %s", endpoint_format(&flow->peer, peer), why);
+}
+
+/* Rare: a source is not banned while it is. */
+static void on_banned(void *arg, const struct ip_address *source, uint64_t until_us,
+                      const char *why)
+{
+	const struct ip_prefix prefix = {*source, source->version == IP_V6 ? SOURCE_BITS_V6 : 32};
+	char text[PREFIX_TEXT_MAX];
+
+	if (may_log(arg))
+		log_warning("%s is banned for %" PRIu64 " s: %s", prefix_format(&prefix, text),
+		            (until_us - master_now_us()) / 1000000u + 1, why);
+}
+
 /* Called before anything of the engine runs: at most one line of the burst for each. */
 static void on_dropped(void *arg, uint64_t id, const struct flow *flow, const char *why)
 {
@@ -140,5 +160,7 @@ void master_hooks(struct master *m, struct stack_hooks *hooks)
 	hooks->detached = on_detached;
 	hooks->moved = on_moved;
 	hooks->ended = on_ended;
+	hooks->refused = on_refused;
+	hooks->banned = on_banned;
 	hooks->dropped = on_dropped;
 }

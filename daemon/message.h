@@ -127,7 +127,14 @@ struct message {
 	_Alignas(16) uint8_t payload[MESSAGE_PAYLOAD_MAX];
 };
 
-#define MESSAGE_LISTEN_MAX 16u
+#define MESSAGE_LISTEN_MAX   16u
+#define MESSAGE_PREFIXES_MAX 32u
+
+/* A list of addresses of the configuration. */
+struct message_prefixes {
+	uint32_t count;
+	struct ip_prefix prefix[MESSAGE_PREFIXES_MAX];
+};
 
 /* What the master needs to know of the configuration. Times in microseconds. */
 struct message_master_config {
@@ -141,7 +148,10 @@ struct message_master_config {
 	/* struct table_shape: of the connection table, whatever the limits are now */
 	uint32_t table_conns, table_half_opens, table_time_waits;
 	uint32_t max_connections;
-	uint32_t max_connections_per_source; /* 0: no limit */
+	uint32_t max_connections_per_source;        /* 0: no limit */
+	uint32_t connections_per_minute_per_source; /* 0: no limit */
+	uint32_t ban_after;                         /* 0: never */
+	struct message_prefixes ban_exempt;
 	uint32_t backlog;
 	uint32_t half_open;
 	uint32_t time_wait;
@@ -168,6 +178,7 @@ struct message_master_config {
 	uint32_t user_timeout_option; /* 0: off */
 	uint32_t stalled_memory;      /* bytes */
 	uint64_t call_timeout_us;
+	uint64_t ban_time_us;
 	uint32_t control_gid;      /* UINT32_MAX: none */
 	uint32_t control_read_gid; /* UINT32_MAX: none */
 	char busy_message[256];

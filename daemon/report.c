@@ -258,6 +258,70 @@ json_t *report_show(const struct conn_info *info, const struct report_clock *clo
 	return o;
 }
 
+static json_t *prefix_text(const struct ip_prefix *prefix)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	return json_string(prefix_format(prefix, text));
+}
+
+/* A time to come; null for never. */
+static json_t *until_text(const struct report_clock *clock, uint64_t until_us)
+{
+	const struct report_clock then = {
+		.now_us = until_us,
+		.now_real_us = clock->now_real_us + (until_us - clock->now_us),
+	};
+
+	if (until_us == UINT64_MAX || until_us < clock->now_us)
+		return json_null();
+	return time_text(&then, until_us);
+}
+
+/* What a source has done; a ban by hand has none of it. */
+static void add_deeds(json_t *o, const struct source_info *info)
+{
+	const struct {
+		const char *key;
+		uint64_t value;
+	} deeds[] = {
+		{"connections", info->connections}, {"per_minute", info->recent},
+		{"refused", info->refused},         {"signatures", info->signatures},
+		{"failed_logins", info->failures},  {"points", info->points},
+	};
+
+	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++)
+		json_object_set_new(o, deeds[i].key,
+		                    info->made ? json_null() : number(deeds[i].value));
+}
+
+json_t *report_source_row(const struct source_info *info, const struct report_clock *clock)
+{
+	bool banned = info->ban_until_us != 0;
+	json_t *o = json_object();
+
+	json_object_set_new(o, "address", prefix_text(&info->prefix));
+	add_deeds(o, info);
+	set_number(o, "dropped", info->dropped);
+	json_object_set_new(o, "last", time_text(clock, info->last_us));
+	set_bool(o, "banned", banned);
+	set_text(o, "banned_by", !banned ? NULL : info->made ? "operator" : "calmd");
+	json_object_set_new(o, "banned_until",
+	                    banned ? until_text(clock, info->ban_until_us) : json_null());
+	return o;
+}
+
+json_t *report_ban(const struct ip_prefix *prefix, uint64_t until_us, uint32_t connections,
+                   const struct report_clock *clock)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "address", prefix_text(prefix));
+	json_object_set_new(o, "banned_until", until_text(clock, until_us));
+	set_number(o, "connections", connections);
+	return o;
+}
+
 json_t *report_stats(const struct stack_stats *stack, const struct link_stats *link)
 {
 	json_t *o = json_object();

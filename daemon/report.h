@@ -58,6 +58,17 @@ json_t *report_list_row(const struct conn_info *info, const struct report_clock 
  */
 json_t *report_show(const struct conn_info *info, const struct report_clock *clock);
 
+/*
+ * address, connections, per_minute, refused, dropped, signatures, failed_logins, points, last,
+ * banned, banned_by ("calmd", "operator" or null), banned_until (null: not banned, or until
+ * somebody lifts it). Of a ban by hand the counts of the source are null.
+ */
+json_t *report_source_row(const struct source_info *info, const struct report_clock *clock);
+
+/* address, banned_until, connections (that go on). */
+json_t *report_ban(const struct ip_prefix *prefix, uint64_t until_us, uint32_t connections,
+                   const struct report_clock *clock);
+
 /* Every counter under the name of STACK_STATS and LINK_STATS, in their order. */
 json_t *report_stats(const struct stack_stats *stack, const struct link_stats *link);
 

@@ -166,6 +166,10 @@ void master_config_fill(const struct config *config, struct message_master_confi
 	memcpy(master->listen, config->listen, sizeof(master->listen));
 	master->max_connections = config->max_connections;
 	master->max_connections_per_source = config->max_connections_per_source;
+	master->connections_per_minute_per_source = config->connections_per_minute_per_source;
+	master->ban_after = config->ban_after;
+	master->ban_time_us = config->ban_time_us;
+	master->ban_exempt = config->ban_exempt;
 	master->backlog = config->backlog;
 	master->half_open = config->half_open;
 	master->time_wait = TIME_WAIT_MAX;
