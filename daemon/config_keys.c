@@ -83,7 +83,7 @@ const struct config_key config_keys[] = {
 	{"connections-per-minute-per-source", "0", &config_number,
          AT(connections_per_minute_per_source), .max = 60000},
 	{"ban-after", "20", &config_number, AT(ban_after), .max = 60000},
-	{"ban-time", "5m", &config_time, AT(ban_time_us), .min = 1, .max = DAY},
+	{"ban-time", "1m", &config_time, AT(ban_time_us), .min = 1, .max = DAY},
 	{"ban-exempt", "{\"127.0.0.0/8\", \"::1\"}", &config_prefixes, AT(ban_exempt)},
 	{"backlog", "64", &config_number, SIZED(backlog), .min = 1, .max = 60000},
 	{"half-open", "1024", &config_number, SIZED(half_open), .min = 1, .max = 1000000},

@@ -126,7 +126,10 @@ static void on_refused(void *arg, const struct flow *flow, const char *why)
 	char peer[ENDPOINT_TEXT_MAX];
 
 	if (may_log(arg))
-		log_info("%s is refused: %s", endpoint_format(&flow->peer, peer), why);
+		log_at(LOG_LEVEL_INFO,
+		       LOG_FIELDS(.event = LOG_EVENT_REFUSAL, .peer = &flow->peer,
+		                  .local = &flow->local, .reason = why),
+		       "%s is refused: %s", endpoint_format(&flow->peer, peer), why);
 }
 
 /* Rare: a source is not banned while it is. */
@@ -134,11 +137,15 @@ static void on_banned(void *arg, const struct ip_address *source, uint64_t until
                       const char *why)
 {
 	const struct ip_prefix prefix = {*source, source->version == IP_V6 ? SOURCE_BITS_V6 : 32};
+	const struct endpoint peer = {.address = *source};
 	char text[PREFIX_TEXT_MAX];
 
 	if (may_log(arg))
-		log_warning("%s is banned for %" PRIu64 " s: %s", prefix_format(&prefix, text),
-		            (until_us - master_now_us()) / 1000000u + 1, why);
+		log_at(LOG_LEVEL_WARNING,
+		       LOG_FIELDS(.event = LOG_EVENT_REFUSAL, .peer = &peer, .reason = why,
+		                  .detail = "banned"),
+		       "%s is banned for %" PRIu64 " s: %s", prefix_format(&prefix, text),
+		       (until_us - master_now_us() + 999999u) / 1000000u, why);
 }
 
 /* Called before anything of the engine runs: at most one line of the burst for each. */

@@ -81,6 +81,8 @@ static const struct rule rules[] = {
 
 	{MESSAGE_OPEN, MASTER, WORKER, ANY_TIME, SIZE(open), FDS(0)},
 
+	{MESSAGE_SIGNATURE, WORKER, MASTER, PHASE_RUN, SIZE(signature), FDS(0)},
+
 	{MESSAGE_PRIV_OPEN_SESSION, WORKER, OPENER, PHASE_RUN, SIZE(open_session), FDS(0)},
 	{MESSAGE_SESSION, OPENER, WORKER, ANY_TIME, SIZE(session), 0, 2},
 	{MESSAGE_SESSION_ENDED, KEEPER, WORKER, ANY_TIME, SIZE(session_ended), FDS(0)},
@@ -121,6 +123,7 @@ static const char *const message_names[MESSAGE_TYPES] = {
 	[MESSAGE_WORKER_CONFIG] = "worker_config",
 	[MESSAGE_OPENER_CONFIG] = "opener_config",
 	[MESSAGE_OPEN] = "open",
+	[MESSAGE_SIGNATURE] = "signature",
 	[MESSAGE_PRIV_OPEN_SESSION] = "priv_open_session",
 	[MESSAGE_SESSION] = "session",
 	[MESSAGE_SESSION_ENDED] = "session_ended",
@@ -139,6 +142,20 @@ static const char *const role_names[ROLES] = {
 	[ROLE_SUPERVISOR] = "supervisor", [ROLE_MASTER] = "master", [ROLE_WORKER] = "worker",
 	[ROLE_OPENER] = "opener",         [ROLE_KEEPER] = "keeper",
 };
+
+const char *signature_name(uint32_t signature)
+{
+	static const char *const names[SIGNATURES] = {
+		[SIGNATURE_NONE] = "none",
+		[SIGNATURE_USER] = "a user name that login would take for an option",
+		[SIGNATURE_ENVIRONMENT] = "a variable that changes what programs load",
+		[SIGNATURE_SLC] = "more special characters than there are",
+		[SIGNATURE_ENCRYPT] = "an encryption key id that is too long",
+		[SIGNATURE_ENDLESS] = "a subnegotiation that does not end",
+	};
+
+	return signature < SIGNATURES ? names[signature] : "unknown";
+}
 
 /* Room for the descriptors of one message. */
 union control_buffer {

@@ -109,6 +109,9 @@ enum message_type {
 	/* supervisor to master, which sends it back */
 	MESSAGE_HEARTBEAT, /* no payload: a sign of life, please */
 
+	/* worker to master */
+	MESSAGE_SIGNATURE, /* struct message_signature: its client has sent what only an attack sends */
+
 	MESSAGE_TYPES
 };
 
@@ -255,6 +258,24 @@ struct message_open {
 	struct flow flow;
 };
 
+/* What is known as an attack on a telnet daemon; shell/signature.c says how each is told. */
+enum signature {
+	SIGNATURE_NONE,
+	SIGNATURE_USER,        /* a user name that login(1) would take for an option */
+	SIGNATURE_ENVIRONMENT, /* a variable that changes what a program loads or runs */
+	SIGNATURE_SLC,         /* more special characters than there are */
+	SIGNATURE_ENCRYPT,     /* a key id longer than those that there are */
+	SIGNATURE_ENDLESS,     /* a subnegotiation that does not end */
+	SIGNATURES
+};
+
+/* Each of them once a connection, at most. */
+struct message_signature {
+	uint64_t conn_id;
+	uint32_t signature; /* enum signature */
+	uint32_t reserved;
+};
+
 /* For MESSAGE_PRIV_CALL_PORT, MESSAGE_CALL_PORT and MESSAGE_PRIV_CALL_END. */
 struct message_call_port {
 	uint64_t call;         /* the master's number for this call, above 0 */
@@ -369,6 +390,9 @@ void message_discard(struct message *message);
 
 /* The type's name for logs; "unknown" when out of range. */
 const char *message_name(uint32_t type);
+
+/* What the signature is, for people; "unknown" when out of range. */
+const char *signature_name(uint32_t signature);
 
 /* The role's name as in process titles and logs. */
 const char *role_name(enum role role);

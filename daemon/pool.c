@@ -295,6 +295,7 @@ void pool_tell_taken(struct worker *w, const struct flow *flow)
 	struct message_worker taken = {.worker = w->number};
 	struct message_open open = {.conn_id = w->conn.id, .flow = *flow};
 
+	w->peer = flow->peer;
 	/* The supervisor first: it must know before it can see this worker end. */
 	master_tell(w->pool->master, MESSAGE_WORKER_TAKEN, &taken, sizeof(taken));
 	if (w->channel < 0)

@@ -7,11 +7,13 @@
  * said before the engine looked. So a worker that writes meanwhile on another
  * CPU rings no bell, and nothing it writes is missed.
  *
- * System calls: recvfrom, write.
+ * System calls: recvmsg, write.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <sys/socket.h>
 
+#include "daemon/address_text.h"
 #include "daemon/bell.h"
 #include "daemon/log.h"
 #include "daemon/master_state.h"
@@ -51,23 +53,57 @@ void pool_look(struct worker *w, uint64_t now_us)
 	stack_ring_changed(w->pool->master->stack, w->conn, now_us);
 }
 
-/* The worker hung up, or it broke the protocol: nothing may come over this channel. */
+/* What the client has sent that only an attack sends; it costs its source once a connection. */
+static bool take_signature(struct worker *w, const struct message_signature *report,
+                           uint64_t now_us)
+{
+	bool first = w->signatures == 0;
+	char peer[ENDPOINT_TEXT_MAX];
+
+	if (!w->taken || report->conn_id != w->conn.id || report->signature == SIGNATURE_NONE ||
+	    report->signature >= SIGNATURES || (w->signatures & (1u << report->signature)) != 0)
+		return false;
+	w->signatures |= 1u << report->signature;
+	log_at(LOG_LEVEL_WARNING,
+	       LOG_FIELDS(.event = LOG_EVENT_ATTACK, .connection = w->conn.id, .peer = &w->peer,
+	                  .reason = signature_name(report->signature)),
+	       "connection %" PRIu64 ": %s has sent %s", w->conn.id,
+	       endpoint_format(&w->peer, peer), signature_name(report->signature));
+	if (first)
+		(void)stack_offence(w->pool->master->stack, &w->peer.address,
+		                    STACK_OFFENCE_SIGNATURE, now_us);
+	return true;
+}
+
+/* True when what it says is in order. */
+static bool take_message(struct worker *w, const struct message *message, uint64_t now_us)
+{
+	return message_allowed(message, ROLE_WORKER, ROLE_MASTER, PHASE_RUN) &&
+	       message->header.type == MESSAGE_SIGNATURE &&
+	       take_signature(w, (const struct message_signature *)message->payload, now_us);
+}
+
+/* It has hung up, has something to tell, or breaks the protocol. */
 void pool_on_channel(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
 	struct master *m = w->pool->master;
 	uint64_t now_us = master_now_us();
-	char byte;
+	int got = message_receive(fd, &m->message, MSG_DONTWAIT);
 
 	(void)what;
-	if (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_PEEK) <= 0) {
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got == 0 || (got < 0 && errno != EBADMSG)) {
 		pool_close_channel(w);
 		if (w->attached) /* it may have written before */
 			pool_look(w, now_us);
-	} else {
+	} else if (got < 0 || !take_message(w, &m->message, now_us)) {
 		log_error("worker %" PRIu64 " sent a message, which it may not: no longer "
 		          "listening to it",
 		          w->number);
+		if (got > 0)
+			message_discard(&m->message);
 		pool_hang_up(w);
 		if (w->attached)
 			stack_abort(m->stack, w->conn.id, now_us);

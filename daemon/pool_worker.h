@@ -35,6 +35,8 @@ struct worker {
 	struct ring ring;
 	struct ring_view seen; /* before the engine last looked */
 	struct conn_handle conn;
+	struct endpoint peer; /* of the connection that it was given last */
+	uint32_t signatures;  /* that it has reported, a bit each */
 	bool mapped, idle, attached, gone;
 	bool taken;   /* has or had a connection */
 	bool former;  /* of an earlier version: is to have none */

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shell/signature.h"
 #include "shell/telnet.h"
 #include "shell/worker.h"
 
@@ -145,6 +146,7 @@ static void take_event(struct worker *worker, const struct telnet_event *event)
 		worker->held_option = event->option;
 		break;
 	case TELNET_EVENT_SUBNEGOTIATION:
+		report_signature(worker, signature_of(event->option, event->data, event->length));
 		negotiate_subnegotiation(&worker->negotiation, event->option, event->data,
 		                         event->length);
 		/* what was typed before it has the old size, what comes behind it the new one */
@@ -191,6 +193,8 @@ void relay_input(struct worker *worker)
 		}
 		worker->rx_tail += telnet_parse(
 			&worker->parser, ring_rx_at(&worker->ring, worker->rx_tail), span, &event);
+		if (worker->parser.spoilt && worker->parser.length == TELNET_BODY_MAX)
+			report_signature(worker, SIGNATURE_ENDLESS);
 		take_event(worker, &event);
 	}
 	pending_flush(worker);

@@ -111,6 +111,7 @@ struct worker {
 	uint64_t conn_id;
 	struct endpoint peer;
 	struct worker_view view;
+	uint32_t signatures; /* that were reported, a bit each */
 
 	/* network to session */
 	uint64_t rx_tail;      /* parsed up to here */
@@ -173,6 +174,9 @@ void channel_supervisor(struct worker *worker);
 void channel_master(struct worker *worker);
 void channel_opener(struct worker *worker);
 void channel_keeper(struct worker *worker);
+
+/* Tells the master that the client has sent SIGNATURE; once each. SIGNATURE_NONE: nothing. */
+void report_signature(struct worker *worker, enum signature signature);
 
 /* ---- worker_ring.c: the worker's side of the ring ---- */
 

@@ -137,3 +137,15 @@ void channel_keeper(struct worker *worker)
 	if (receive(worker->keeper, ROLE_KEEPER, MSG_DONTWAIT, &gone) || gone)
 		session_ended(worker);
 }
+
+/* A full channel is one that the master does not read: there are worse things to tell it then. */
+void report_signature(struct worker *worker, enum signature signature)
+{
+	struct message_signature report = {.conn_id = worker->conn_id, .signature = signature};
+
+	if (signature == SIGNATURE_NONE || (worker->signatures & (1u << signature)) != 0)
+		return;
+	worker->signatures |= 1u << signature;
+	message_send(WORKER_FD_MASTER, MESSAGE_SIGNATURE, &report, sizeof(report), NULL, 0,
+	             MSG_DONTWAIT);
+}

@@ -9,6 +9,7 @@
  * accept queue has its SYN-ACK sent again, which brings the client's ACK again.
  */
 #include "engine.h"
+#include "limits.h"
 
 #include <string.h>
 

@@ -3,6 +3,7 @@
  * tests. Changes nothing.
  */
 #include "engine.h"
+#include "limits.h"
 
 #include <string.h>
 

@@ -11,6 +11,7 @@
  * SYN, which then costs a look-up and no answer. Not every limit is the client's own doing:
  * where all together are too many (max-connections, backlog), nobody is blamed.
  */
+#include "limits.h"
 #include "engine.h"
 
 #include <string.h>
@@ -86,7 +87,7 @@ static const struct {
 	const char *why;
 } offences[STACK_OFFENCES] = {
 	[STACK_OFFENCE_REFUSED] = {1, "it goes on over its limits"},
-	[STACK_OFFENCE_SIGNATURE] = {3, "it sends what only an attack sends"},
+	[STACK_OFFENCE_SIGNATURE] = {2, "it sends what only an attack sends"},
 	[STACK_OFFENCE_LOGIN] = {1, "its logins fail"},
 };
 

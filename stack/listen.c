@@ -4,6 +4,7 @@
  * was free then may be taken now. Which SYN gets a cookie instead of an entry, cookie.c says.
  */
 #include "engine.h"
+#include "limits.h"
 
 #include <string.h>
 

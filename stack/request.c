@@ -3,6 +3,7 @@
  * 3.10.1, 3.10.4, 3.10.5).
  */
 #include "engine.h"
+#include "limits.h"
 
 #include <string.h>
 

@@ -226,6 +226,8 @@ static void signatures_and_failed_logins_are_offences_too(void **state)
 
 	(void)state;
 	open_bed(&bed, STACK_BUSY_DROP);
+	bed.config.ban_after = 3;
+	assert_true(stack_configure(bed.stack, &bed.config, bed.now_us));
 	client(&bed, 1, 100);
 	assert_true(stack_offence(bed.stack, &bed.flow.peer.address, STACK_OFFENCE_SIGNATURE,
 	                          bed.now_us));

@@ -14,13 +14,15 @@ set_calmd_dir() {
 	mkdir -p "$CALMD_DIR"
 }
 
-# The options that every test's daemon gets; those of the test come after and win.
+# The options that every test's daemon gets; those of the test come after and win. Nobody is
+# banned: what tests send would do for that.
 default_options() {
 	printf '%s\n' -f /dev/null
 	printf -- '-o\n%s\n' \
 		"listen={\"$SERVER4:$PORT\", \"[$SERVER6]:$PORT\", \"127.0.0.1:$PORT\", \"[::1]:$PORT\"}" \
 		"control-socket=$CALMD_SOCKET" \
 		"state-dir=$CALMD_DIR/state" \
+		'ban-after=0' \
 		'login={"/bin/sh"}'
 	# A sanitizer's report is on standard error, which only a debugging daemon leaves open.
 	[ -z "${CALMD_SANITIZERS:-}" ] || printf -- '-o\n%s\n' log-level=debug
