@@ -18,12 +18,14 @@
 /* ---- making ---- */
 
 /*
- * One for each connection there can be, so that a connection always has one; and four for
- * each half-open entry, which is how the table is sized for strangers.
+ * One for each connection there can be, so that a connection always has one; and some for
+ * those that were there: fewer where the whole table is small.
  */
 uint32_t source_entries(const struct table_shape *shape)
 {
-	return shape->conns + 4 * shape->half_opens;
+	uint32_t most = SOURCES_SPARE_MAX / 4;
+
+	return shape->conns + 4 * (shape->half_opens < most ? shape->half_opens : most);
 }
 
 uint32_t source_bans(const struct table_shape *shape)
@@ -32,7 +34,7 @@ uint32_t source_bans(const struct table_shape *shape)
 
 	if (bans < 8)
 		return 8;
-	return bans < 1024 ? bans : 1024;
+	return bans < SOURCE_BANS_BY_HAND ? bans : SOURCE_BANS_BY_HAND;
 }
 
 static size_t bucket_count(uint32_t entries)

@@ -25,13 +25,15 @@
 struct table;
 struct table_shape;
 
-#define SOURCE_MINUTE_US   60000000ULL
-#define SOURCE_HOUR_US     (60 * SOURCE_MINUTE_US)
-#define SOURCE_BAN_MAX_US  (24 * SOURCE_HOUR_US)
-#define SOURCE_POINT       1000u /* points are counted in thousandths, since they decay */
-#define SOURCE_POINTS_MAX  (1000000u * SOURCE_POINT)
-#define SOURCE_BANS_MAX    64u /* that are remembered */
-#define SOURCES_CONSIDERED 64u
+#define SOURCE_MINUTE_US    60000000ULL
+#define SOURCE_HOUR_US      (60 * SOURCE_MINUTE_US)
+#define SOURCE_BAN_MAX_US   (24 * SOURCE_HOUR_US)
+#define SOURCE_POINT        1000u /* points are counted in thousandths, since they decay */
+#define SOURCE_POINTS_MAX   (1000000u * SOURCE_POINT)
+#define SOURCE_BANS_MAX     64u   /* that are remembered */
+#define SOURCE_BANS_BY_HAND 256u  /* at most; fewer in a small table */
+#define SOURCES_SPARE_MAX   4096u /* entries beyond those of connections, at most */
+#define SOURCES_CONSIDERED  64u
 
 /* One source, in the table. */
 struct source_entry {
