@@ -82,7 +82,7 @@ with_sources() {
 		-o ban-after=5 -o ban-time=3s -o ban-exempt=10.78.0.2 <<-'END'
 		for address in ("10.78.0.1", "10.78.0.2"):
 		    sessions = [connect(address) for _ in range(2)]
-		    for _ in range(6):
+		    for _ in range(20):
 		        if source(address)["banned"]:
 		            break
 		        told = raw(address)
@@ -109,7 +109,7 @@ with_sources() {
 }
 
 @test "what only an attack sends counts against its source" {
-	with_sources -o ban-after=4 -o ban-time=5m <<-'END'
+	with_sources -o ban-after=3 -o ban-time=5m <<-'END'
 		IS = b"\xff\xfb\x27\xff\xfa\x27\x00\x00USER\x01-f root\xff\xf0"
 		PRELOAD = b"\xff\xfb\x27\xff\xfa\x27\x00\x03LD_PRELOAD\x01/tmp/x.so\xff\xf0"
 		ENDLESS = b"\xff\xfa\x27" + b"x" * 5000
