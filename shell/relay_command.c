@@ -71,12 +71,31 @@ static bool signal_session(struct worker *worker, const struct termios *terminal
 	return ioctl(worker->pty, TIOCSIG, signal) == 0 && !full;
 }
 
+void relay_signal(struct worker *worker, int signal)
+{
+	if ((worker->terminal.c_lflag & (tcflag_t)NOFLSH) == 0) {
+		ioctl(worker->pty, TCFLSH, TCOFLUSH);
+		worker->pty_full = false;
+		relay_drop_input(worker);
+		relay_drop_output(worker);
+		relay_synch(worker);
+	}
+	ioctl(worker->pty, TIOCSIG, signal);
+}
+
 static void type_character(struct worker *worker, int character)
 {
 	struct termios terminal;
 
 	if (worker->pty < 0 || worker->ended || tcgetattr(worker->pty, &terminal) < 0)
 		return;
+	if (worker->external && signal_of(character) != 0) {
+		if ((terminal.c_lflag & (tcflag_t)ISIG) != 0)
+			relay_signal(worker, signal_of(character));
+		else if (terminal.c_cc[character] != _POSIX_VDISABLE)
+			relay_type(worker, terminal.c_cc[character]);
+		return;
+	}
 	if (signal_session(worker, &terminal, signal_of(character)))
 		return;
 	if (terminal.c_cc[character] != _POSIX_VDISABLE)
@@ -84,21 +103,44 @@ static void type_character(struct worker *worker, int character)
 }
 
 /*
- * AO: what the pty holds is thrown away; IAC DM, sent as urgent data, tells the
- * client to do the same with what is under way (RFC 854, Synch). The urgent
- * octet is DM.
+ * Synch (RFC 854): IAC DM as urgent data, whose urgent octet is DM. The pointer names
+ * the octet behind it, as BSD's and Linux's sockets have it. RFC 1122 (4.2.2.4) has it
+ * name the urgent octet itself. A client that reads that octet out of line would then
+ * miss what stands behind DM: so a NUL stands there, which is nothing in itself, and
+ * nothing as a command where it is DM that is missing.
  */
+void relay_data_mark(struct worker *worker)
+{
+	static const uint8_t mark[] = {TELNET_IAC, TELNET_DM, 0};
+
+	if (ring_room(worker) < sizeof(mark) + 1) {
+		worker->need_space = true;
+		return;
+	}
+	if (telnet_output_settle(&worker->output) != 0)
+		ring_append(worker, "", 1);
+	ring_append(worker, mark, sizeof(mark));
+	worker->tx_urgent = worker->tx_head - 1;
+	worker->mark_owed = false;
+}
+
+void relay_synch(struct worker *worker)
+{
+	/* Nothing is under way when all has arrived. */
+	if (worker->view.tx_tail == worker->tx_head)
+		return;
+	worker->mark_owed = true;
+	relay_data_mark(worker);
+}
+
+/* AO: what the pty holds is thrown away, and the client told to do the same. */
 static void abort_output(struct worker *worker)
 {
-	static const uint8_t data_mark[] = {TELNET_IAC, TELNET_DM};
-
 	if (worker->pty < 0)
 		return;
 	relay_drop_output(worker);
-	if (ring_room(worker) < sizeof(data_mark))
-		return;
-	ring_append(worker, data_mark, sizeof(data_mark));
-	worker->tx_urgent = worker->tx_head;
+	worker->mark_owed = true;
+	relay_data_mark(worker);
 }
 
 /* However many AYT come, one answer is under way and at most one owed. */

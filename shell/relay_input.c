@@ -37,24 +37,33 @@ static size_t pty_write(struct worker *worker, const uint8_t *bytes, size_t leng
 	return (size_t)n;
 }
 
-static size_t pending_room(const struct worker *worker)
+size_t relay_pending_room(const struct worker *worker)
 {
 	return WORKER_PENDING_SIZE - worker->pending_end;
 }
 
-static void pending_flush(struct worker *worker)
+void relay_pending_flush(struct worker *worker)
 {
-	size_t length = (size_t)(worker->pending_end - worker->pending_start);
+	size_t length =
+		(size_t)(worker->pending_end - worker->pending_line - worker->pending_start);
 
 	if (length == 0 || worker->pty < 0 || worker->pty_full)
 		return;
+	if (worker->external) {
+		size_t line =
+			cooked_line(worker, worker->pending_bytes + worker->pending_start, length);
+		if (line == 0)
+			return;
+		worker->again = line < length;
+		length = line;
+	}
 	size_t n = pty_write(worker, worker->pending_bytes + worker->pending_start, length);
 	worker->pending_start = (uint16_t)(worker->pending_start + n);
 	if (worker->pending_start == worker->pending_end)
 		worker->pending_start = worker->pending_end = 0;
 }
 
-static void pending_append(struct worker *worker, const uint8_t *bytes, size_t length)
+void relay_pending_append(struct worker *worker, const void *bytes, size_t length)
 {
 	memcpy(worker->pending_bytes + worker->pending_end, bytes, length);
 	worker->pending_end = (uint16_t)(worker->pending_end + length);
@@ -62,13 +71,16 @@ static void pending_append(struct worker *worker, const uint8_t *bytes, size_t l
 
 void relay_type(struct worker *worker, uint8_t byte)
 {
-	if (worker->pty >= 0 && pending_room(worker) > 0)
-		pending_append(worker, &byte, 1);
+	if (worker->pty >= 0 && worker->external)
+		cooked_take(worker, &byte, 1);
+	else if (worker->pty >= 0 && relay_pending_room(worker) > 0)
+		relay_pending_append(worker, &byte, 1);
 }
 
 void relay_drop_input(struct worker *worker)
 {
-	worker->pending_start = worker->pending_end = 0;
+	worker->pending_start = worker->pending_end = worker->pending_line = 0;
+	worker->eof_owed = worker->line_given = false;
 }
 
 /* Passes a run of data on. What cannot be taken goes back to the ring. */
@@ -78,17 +90,19 @@ static void take_data(struct worker *worker, const struct telnet_event *event)
 
 	if (worker->synch || worker->ended)
 		return;
-	if (event->length >= DIRECT_MIN && worker->pty >= 0) {
-		pending_flush(worker);
+	if (worker->external) {
+		taken = cooked_take(worker, event->data, event->length);
+	} else if (event->length >= DIRECT_MIN && worker->pty >= 0) {
+		relay_pending_flush(worker);
 		taken = worker->pending_end == 0 && !worker->pty_full
 		                ? pty_write(worker, event->data, event->length)
 		                : 0;
 	} else {
-		if (pending_room(worker) < event->length)
-			pending_flush(worker);
-		size_t room = pending_room(worker);
+		if (relay_pending_room(worker) < event->length)
+			relay_pending_flush(worker);
+		size_t room = relay_pending_room(worker);
 		taken = event->length < room ? event->length : room;
-		pending_append(worker, event->data, taken);
+		relay_pending_append(worker, event->data, taken);
 	}
 	if (taken < event->length) {
 		worker->rx_tail -= event->length - taken;
@@ -96,25 +110,36 @@ static void take_data(struct worker *worker, const struct telnet_event *event)
 	}
 }
 
-/* Answers a negotiation; there is room for the answer. */
-static void answer(struct worker *worker, uint8_t verb, uint8_t option)
+/* Answers the negotiation that is held; there is room for the answer. */
+static void answer(struct worker *worker)
 {
+	struct negotiation *negotiation = &worker->negotiation;
 	struct telnet_reply reply;
-	bool binary = negotiate_binary_output(&worker->negotiation);
+	bool binary = negotiate_we_do(negotiation, NEGOTIATE_BINARY);
 
-	negotiate_receive(&worker->negotiation, verb, option, &reply);
-	worker->parser.binary = negotiate_binary_input(&worker->negotiation);
-	if (negotiate_binary_output(&worker->negotiation) != binary) {
+	if (worker->held_verb == TELNET_SB) {
+		negotiate_subnegotiation(negotiation, worker->held_option, worker->parser.body,
+		                         worker->held_length, &reply);
+		/* what was typed before it has the old size, what comes behind it the new one */
+		relay_pending_flush(worker);
+		session_window(worker);
+	} else {
+		negotiate_receive(negotiation, worker->held_verb, worker->held_option, &reply);
+	}
+	worker->parser.binary = negotiate_they_do(negotiation, NEGOTIATE_BINARY);
+	if (negotiate_we_do(negotiation, NEGOTIATE_BINARY) != binary) {
 		if (telnet_output_settle(&worker->output) != 0)
 			ring_append(worker, "", 1);
 		telnet_output_binary(&worker->output, !binary);
 	}
 	ring_append(worker, reply.bytes, reply.length);
+	if (negotiation->changed)
+		terminal_follow(worker);
 }
 
 static bool can_answer(struct worker *worker)
 {
-	if (ring_room(worker) > NEGOTIATE_REPLY_MAX)
+	if (ring_room(worker) > TELNET_REPLY_MAX + 1)
 		return true;
 	worker->need_space = true;
 	return false;
@@ -147,11 +172,10 @@ static void take_event(struct worker *worker, const struct telnet_event *event)
 		break;
 	case TELNET_EVENT_SUBNEGOTIATION:
 		report_signature(worker, signature_of(event->option, event->data, event->length));
-		negotiate_subnegotiation(&worker->negotiation, event->option, event->data,
-		                         event->length);
-		/* what was typed before it has the old size, what comes behind it the new one */
-		pending_flush(worker);
-		session_window(worker);
+		worker->held = true;
+		worker->held_verb = TELNET_SB;
+		worker->held_option = event->option;
+		worker->held_length = (uint16_t)event->length;
 		break;
 	}
 }
@@ -163,15 +187,21 @@ static bool can_take(struct worker *worker)
 		if (!can_answer(worker))
 			return false;
 		worker->held = false;
-		answer(worker, worker->held_verb, worker->held_option);
+		answer(worker);
 	}
 	if (worker->synch || worker->ended)
 		return true;
+	if (worker->eof_owed && cooked_end_of_file(worker))
+		return false;
 	if (worker->pty_full && worker->pty >= 0)
 		return false;
-	if (pending_room(worker) == 0)
-		pending_flush(worker);
-	return pending_room(worker) > 0;
+	if (relay_pending_room(worker) == 0)
+		relay_pending_flush(worker);
+	if (relay_pending_room(worker) == 0 && worker->pending_line > 0) {
+		worker->pending_line = 0; /* a line that is too long is edited no more */
+		relay_pending_flush(worker);
+	}
+	return relay_pending_room(worker) > 0;
 }
 
 void relay_input(struct worker *worker)
@@ -197,5 +227,5 @@ void relay_input(struct worker *worker)
 			report_signature(worker, SIGNATURE_ENDLESS);
 		take_event(worker, &event);
 	}
-	pending_flush(worker);
+	relay_pending_flush(worker);
 }

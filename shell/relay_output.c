@@ -3,10 +3,19 @@
  * and escapes it there before it is published (published bytes are never
  * rewritten). Each read leaves room for all its bytes to need escaping and for
  * the reserve.
+ *
+ * The pty is in packet mode (ioctl_tty(2), TIOCPKT): each read has a byte in front
+ * that is 0 before output, or, alone, tells what has happened to the terminal. It
+ * comes before any output that was written afterwards. So a client knows that it
+ * must not echo before it sees the prompt for a password.
  */
 #include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include "shell/telnet.h"
 #include "shell/worker.h"
 
 #define READ_MAX 16384u
@@ -29,19 +38,61 @@ static void pty_empty(struct worker *worker, ssize_t n)
 		worker_timer_arm(worker, TIMER_DRAIN, WORKER_DRAIN_MS);
 }
 
-/* Reads once, at most LENGTH bytes; returns the bytes read, 0 when there is nothing. */
-static size_t pty_read(struct worker *worker, size_t length)
+/* Output has come, so some process has the pty open. */
+static void pty_alive(struct worker *worker)
 {
-	uint8_t *to = ring_tx_at(&worker->ring, worker->tx_head);
-	ssize_t n = read(worker->pty, to, length);
+	if (worker->pty_hung)
+		terminal_again(worker);
+	worker->pty_hung = false;
+}
 
+/* Reads once, at most LENGTH bytes of output; true when anything came, *GOT gets how much output. */
+static bool pty_read(struct worker *worker, size_t length, size_t *got)
+{
+	uint8_t status = 0;
+	uint8_t *to = ring_tx_at(&worker->ring, worker->tx_head);
+	const struct iovec parts[] = {{&status, sizeof(status)}, {to, length}};
+	ssize_t n = readv(worker->pty, parts, 2);
+
+	*got = 0;
 	if (n <= 0) {
 		pty_empty(worker, n);
-		return 0;
+		return false;
 	}
-	worker->pty_hung = false;
-	worker->tx_head += telnet_output_expand(&worker->output, to, (size_t)n);
-	return (size_t)n;
+	pty_alive(worker);
+	if (n == 1) {
+		terminal_status(worker, status);
+		return true;
+	}
+	*got = (size_t)n - 1;
+	worker->tx_head += telnet_output_expand(&worker->output, to, *got);
+	return true;
+}
+
+/* There is no room for output, but the pty has something to tell. */
+static void read_status(struct worker *worker)
+{
+	uint8_t status;
+
+	worker->pty_status = false;
+	if (read(worker->pty, &status, 1) == 1)
+		terminal_status(worker, status);
+}
+
+/*
+ * The pty has nothing more for now. END OF RECORD (RFC 885) and, for a client that does
+ * not want it suppressed, GO AHEAD (RFC 854) say so.
+ */
+static void end_burst(struct worker *worker)
+{
+	static const uint8_t record[] = {TELNET_IAC, TELNET_EOR}, ahead[] = {TELNET_IAC, TELNET_GA};
+
+	if (ring_room(worker) < sizeof(record) + sizeof(ahead))
+		return;
+	if (negotiate_we_do(&worker->negotiation, NEGOTIATE_EOR))
+		ring_append(worker, record, sizeof(record));
+	if (worker->negotiation.us[NEGOTIATE_SGA] == OPTION_NO)
+		ring_append(worker, ahead, sizeof(ahead));
 }
 
 /* What reading something means for a connection on its way to the end. */
@@ -58,8 +109,10 @@ static void note_progress(struct worker *worker, size_t bytes)
 
 void relay_output(struct worker *worker)
 {
-	size_t total = 0;
+	size_t total = 0, n;
 
+	if (worker->pty_status)
+		read_status(worker);
 	while (worker->pty_ready && worker->stage == WORKER_SESSION) {
 		uint32_t room = ring_output_room(worker);
 		if (room < WORKER_ROOM_MIN) {
@@ -73,14 +126,28 @@ void relay_output(struct worker *worker)
 		size_t length = (room - WORKER_RESERVE - 1) / 2;
 		if (length > READ_MAX)
 			length = READ_MAX;
-		size_t n = pty_read(worker, length);
+		if (!pty_read(worker, length, &n))
+			break;
 		total += n;
 		/* At the end every byte counts: there it is read until it says EIO. */
 		if (n > 0 && n < MORE_MIN && n < length && !worker->ended)
 			worker->pty_ready = false;
 	}
+	if (total > 0 && !worker->pty_ready && worker->stage == WORKER_SESSION)
+		end_burst(worker);
 	if (total > 0)
 		note_progress(worker, total);
+}
+
+void relay_echo(struct worker *worker, const void *text, size_t length)
+{
+	uint8_t bytes[32];
+
+	if (length > sizeof(bytes) / 2 || ring_room(worker) < sizeof(bytes) + TELNET_REPLY_MAX)
+		return;
+	memcpy(bytes, text, length);
+	length = telnet_output_expand(&worker->output, bytes, length);
+	ring_append(worker, bytes, length);
 }
 
 void relay_drop_output(struct worker *worker)
@@ -92,6 +159,9 @@ void relay_drop_output(struct worker *worker)
 		ssize_t n = read(worker->pty, bytes, sizeof(bytes));
 		if (n <= 0)
 			return;
+		/* That output is gone is known here. */
+		if (n == 1)
+			terminal_status(worker, bytes[0] & (uint8_t)~TIOCPKT_FLUSHWRITE);
 		total += (size_t)n;
 	}
 }

@@ -47,10 +47,21 @@ static void priv_open_session(struct worker *worker)
 		.peer = worker->peer,
 		.rows = negotiation->rows,
 		.columns = negotiation->columns,
+		.speed_in = negotiation->speed_in,
+		.speed_out = negotiation->speed_out,
+		.environment = negotiation->environment,
 	};
 	const char *terminal = negotiation->terminal[0] != '\0' ? negotiation->terminal : "dumb";
 
 	memcpy(request.terminal, terminal, strlen(terminal) + 1);
+	memcpy(request.user, negotiation->user, sizeof(request.user));
+	memcpy(request.display, negotiation->display, sizeof(request.display));
+	if (negotiation->user_refused)
+		log_at(LOG_LEVEL_INFO,
+		       LOG_FIELDS(.event = LOG_EVENT_ATTACK, .connection = worker->conn_id,
+		                  .peer = &worker->peer, .reason = "user"),
+		       "connection %llu: the client's user name is none, and is ignored",
+		       (unsigned long long)worker->conn_id);
 	worker->negotiation.window_changed = false;
 	worker->stage = WORKER_OPENING;
 	worker_timer_stop(worker, TIMER_QUIET);
@@ -65,9 +76,9 @@ static void priv_open_session(struct worker *worker)
 static bool negotiated(struct worker *worker)
 {
 	bool all_read = worker->rx_tail == worker->view.rx_head && !worker->held;
-	if (!worker->window_awaited && negotiate_terminal_settled(&worker->negotiation)) {
-		worker->window_awaited = true;
-		worker_timer_arm(worker, TIMER_NEGOTIATE, WORKER_WINDOW_MS);
+	if (!worker->details_awaited && negotiate_terminal_settled(&worker->negotiation)) {
+		worker->details_awaited = true;
+		worker_timer_arm(worker, TIMER_NEGOTIATE, WORKER_DETAILS_MS);
 	}
 	bool quiet = worker_timer_due(worker, TIMER_QUIET) && !worker->negotiation.heard;
 	bool late = worker_timer_due(worker, TIMER_NEGOTIATE);
@@ -98,6 +109,7 @@ void session_opened(struct worker *worker, const struct message_session *answer,
 		log_error("cannot watch keeper %u: %s", answer->pid, strerror(errno));
 		worker_exit(1);
 	}
+	terminal_begin(worker);
 }
 
 void session_failed(struct worker *worker, int error)
@@ -166,7 +178,8 @@ static bool type_end_of_file(struct worker *worker)
 	if (end_of_file == _POSIX_VDISABLE)
 		return false;
 	relay_type(worker, end_of_file);
-	if (canonical && line_open)
+	/* In `external` there is no unfinished line: what was typed is there to be read. */
+	if (canonical && line_open && !worker->external)
 		relay_type(worker, end_of_file);
 	return true;
 }
@@ -203,6 +216,7 @@ void session_window(struct worker *worker)
 static void relaying_turn(struct worker *worker)
 {
 	session_window(worker);
+	terminal_turn(worker);
 	if (worker_timer_due(worker, TIMER_PTY)) {
 		worker->pty_full = false;
 		worker->pty_ready = true;
@@ -214,8 +228,13 @@ static void relaying_turn(struct worker *worker)
 		worker_timer_arm(worker, TIMER_PTY, WORKER_PTY_FULL_MS);
 	/* A timer that is due must be taken off, or there is no sleep any more. */
 	worker_timer_due(worker, TIMER_EOF);
-	if (worker->view.rx_fin && worker->rx_tail == worker->view.rx_head && !worker->held &&
-	    worker->pending_end == 0 && !worker->pty_hung && !worker->ended)
+	bool all_read = worker->view.rx_fin && worker->rx_tail == worker->view.rx_head;
+	if (all_read && worker->pending_line > 0) {
+		worker->pending_line = 0;
+		worker->again = true;
+	}
+	if (all_read && !worker->held && !worker->eof_owed && worker->pending_end == 0 &&
+	    !worker->pty_hung && !worker->ended)
 		end_of_input(worker);
 	if (worker_timer_due(worker, TIMER_FIN))
 		session_hang_up(worker);
@@ -232,6 +251,12 @@ void session_turn(struct worker *worker)
 {
 	if (worker->ayt_owed)
 		relay_are_you_there(worker);
+	if (worker->mark_owed)
+		relay_data_mark(worker);
+	if (worker->negotiation.logout) {
+		worker->negotiation.logout = false;
+		session_hang_up(worker);
+	}
 	if (worker->stage == WORKER_NEGOTIATING && negotiated(worker))
 		priv_open_session(worker);
 	else if (worker->stage == WORKER_SESSION)

@@ -1,15 +1,18 @@
 /*
- * Option policy on top of the Q method: a table says which options exist, on
- * whose side, and which of them we ask for at once.
+ * Option policy on top of the Q method (RFC 1143): a table says which options
+ * exist, on whose side, and which of them we ask for at once.
  *
  * We echo and never send GO AHEAD (RFC 857, 858): a character at a time. Of the
- * client we want terminal type and window size (RFC 1091, 1073). BINARY (RFC
- * 856) is accepted both ways when the client asks.
+ * client we want what describes its terminal. BINARY (RFC 856) and END OF RECORD
+ * (RFC 885) are accepted both ways when the client asks, LINEMODE when it offers
+ * it: a client that doesn't is served better by the pty's own line editing.
+ *
+ * TIMING-MARK (RFC 860) is answered where it stands in the stream: all before it
+ * has been handed on. LOGOUT (RFC 727) is agreed to when the client wants out.
  */
 #include "shell/telnet_negotiate.h"
 
-#include <string.h>
-
+#include "shell/option.h"
 #include "shell/telnet.h"
 
 struct policy {
@@ -24,6 +27,14 @@ static const struct policy policies[NEGOTIATE_SLOTS] = {
 	[NEGOTIATE_SGA] = {TELOPT_SGA, true, true, true, true},
 	[NEGOTIATE_TTYPE] = {TELOPT_TTYPE, false, false, true, true},
 	[NEGOTIATE_NAWS] = {TELOPT_NAWS, false, false, true, true},
+	[NEGOTIATE_TSPEED] = {TELOPT_TSPEED, false, false, true, true},
+	[NEGOTIATE_XDISPLOC] = {TELOPT_XDISPLOC, false, false, true, true},
+	[NEGOTIATE_NEW_ENVIRON] = {TELOPT_NEW_ENVIRON, false, false, true, true},
+	[NEGOTIATE_LFLOW] = {TELOPT_LFLOW, false, false, true, true},
+	[NEGOTIATE_STATUS] = {TELOPT_STATUS, true, true, false, false},
+	[NEGOTIATE_CHARSET] = {TELOPT_CHARSET, true, true, true, false},
+	[NEGOTIATE_LINEMODE] = {TELOPT_LINEMODE, false, false, true, false},
+	[NEGOTIATE_EOR] = {TELOPT_EOR, true, false, true, false},
 };
 
 /* The option's slot, or NEGOTIATE_SLOTS for one that we do not have. */
@@ -36,19 +47,9 @@ static enum negotiate_slot slot_of(uint8_t option)
 	return (enum negotiate_slot)slot;
 }
 
-static void reply_add(struct telnet_reply *reply, const uint8_t *bytes, size_t length)
+uint8_t negotiate_number(enum negotiate_slot slot)
 {
-	if (length > sizeof(reply->bytes) - reply->length)
-		return;
-	memcpy(reply->bytes + reply->length, bytes, length);
-	reply->length += length;
-}
-
-static void reply_verb(struct telnet_reply *reply, uint8_t verb, uint8_t option)
-{
-	const uint8_t bytes[3] = {TELNET_IAC, verb, option};
-
-	reply_add(reply, bytes, sizeof(bytes));
+	return policies[slot].option;
 }
 
 /* Moves one side of a slot (OURS: our side) by EVENT. */
@@ -60,10 +61,10 @@ static void side_move(struct negotiation *negotiation, enum negotiate_slot slot,
 
 	switch (option_move(state, event)) {
 	case OPTION_SEND_YES:
-		reply_verb(reply, ours ? TELNET_WILL : TELNET_DO, option);
+		telnet_reply_verb(reply, ours ? TELNET_WILL : TELNET_DO, option);
 		break;
 	case OPTION_SEND_NO:
-		reply_verb(reply, ours ? TELNET_WONT : TELNET_DONT, option);
+		telnet_reply_verb(reply, ours ? TELNET_WONT : TELNET_DONT, option);
 		break;
 	case OPTION_SEND_NOTHING:
 		break;
@@ -73,6 +74,7 @@ static void side_move(struct negotiation *negotiation, enum negotiate_slot slot,
 void negotiate_start(struct negotiation *negotiation, struct telnet_reply *reply)
 {
 	*negotiation = (struct negotiation){0};
+	option_slc_start(negotiation);
 	reply->length = 0;
 	for (size_t slot = 0; slot < NEGOTIATE_SLOTS; slot++) {
 		if (policies[slot].us_asked)
@@ -84,6 +86,88 @@ void negotiate_start(struct negotiation *negotiation, struct telnet_reply *reply
 	}
 }
 
+void negotiate_want(struct negotiation *negotiation, enum negotiate_slot slot, bool on,
+                    struct telnet_reply *reply)
+{
+	side_move(negotiation, slot, true, on ? OPTION_ASK_YES : OPTION_ASK_NO, reply);
+}
+
+void negotiate_timing_mark(struct negotiation *negotiation, struct telnet_reply *reply)
+{
+	reply->length = 0;
+	telnet_reply_verb(reply, TELNET_DO, TELOPT_TIMING_MARK);
+	negotiation->timing_asked = true;
+}
+
+/* What is no state but a question; true when OPTION is such. */
+static bool receive_question(struct negotiation *negotiation, uint8_t verb, uint8_t option,
+                             struct telnet_reply *reply)
+{
+	if (option == TELOPT_TIMING_MARK) {
+		if (verb == TELNET_DO)
+			telnet_reply_verb(reply, TELNET_WILL, option);
+		else if (verb == TELNET_WILL && !negotiation->timing_asked)
+			telnet_reply_verb(reply, TELNET_DONT, option);
+		if (verb == TELNET_WILL || verb == TELNET_WONT)
+			negotiation->timing_asked = false;
+		return true;
+	}
+	if (option == TELOPT_LOGOUT && verb == TELNET_DO) {
+		if (!negotiation->logout)
+			telnet_reply_verb(reply, TELNET_WILL, option);
+		negotiation->logout = true;
+		return true;
+	}
+	return false;
+}
+
+/* The client's side of SLOT has gone on: it is asked what it has to tell. */
+static void they_began(struct negotiation *negotiation, enum negotiate_slot slot,
+                       struct telnet_reply *reply)
+{
+	static const uint8_t send[] = {TELNET_SEND};
+
+	switch (slot) {
+	case NEGOTIATE_TTYPE:
+		option_ttype_begin(negotiation, reply);
+		break;
+	case NEGOTIATE_TSPEED:
+		if (!negotiation->speed_known)
+			telnet_reply_subnegotiation(reply, TELOPT_TSPEED, send, 1);
+		break;
+	case NEGOTIATE_XDISPLOC:
+		if (!negotiation->display_known)
+			telnet_reply_subnegotiation(reply, TELOPT_XDISPLOC, send, 1);
+		break;
+	case NEGOTIATE_NEW_ENVIRON:
+		if (!negotiation->environment_known)
+			telnet_reply_subnegotiation(reply, TELOPT_NEW_ENVIRON, send, 1);
+		break;
+	case NEGOTIATE_LINEMODE:
+		option_linemode_begin(negotiation);
+		break;
+	case NEGOTIATE_LFLOW:
+		negotiation->lflow.told = false;
+		break;
+	default:
+		break;
+	}
+}
+
+/*
+ * A client that says DONT ECHO to what we do or offer shows by itself what is typed;
+ * one that asks for it later has changed its mind.
+ */
+static void note_echo(struct negotiation *negotiation, uint8_t verb, uint8_t before)
+{
+	bool asked_no = before == OPTION_WANTNO || before == OPTION_WANTNO_OPPOSITE;
+
+	if (verb == TELNET_DONT && before != OPTION_NO && !asked_no)
+		negotiation->local_echo = true;
+	else if (verb == TELNET_DO && before == OPTION_NO)
+		negotiation->local_echo = false;
+}
+
 void negotiate_receive(struct negotiation *negotiation, uint8_t verb, uint8_t option,
                        struct telnet_reply *reply)
 {
@@ -93,98 +177,101 @@ void negotiate_receive(struct negotiation *negotiation, uint8_t verb, uint8_t op
 
 	reply->length = 0;
 	negotiation->heard = true;
+	if (receive_question(negotiation, verb, option, reply))
+		return;
 	if (slot == NEGOTIATE_SLOTS) {
 		/* Always off: a request is refused once, a refusal needs no answer. */
 		if (yes)
-			reply_verb(reply, ours ? TELNET_WONT : TELNET_DONT, option);
+			telnet_reply_verb(reply, ours ? TELNET_WONT : TELNET_DONT, option);
 		return;
 	}
 	const struct policy *policy = &policies[slot];
 	bool allowed = ours ? policy->us_allowed : policy->them_allowed;
-	bool was_on = negotiation->them[NEGOTIATE_TTYPE] == OPTION_YES;
+	uint8_t *state = ours ? &negotiation->us[slot] : &negotiation->them[slot];
+	uint8_t before = *state;
 	if (!yes)
 		side_move(negotiation, slot, ours, OPTION_RECEIVE_NO, reply);
 	else
 		side_move(negotiation, slot, ours,
 		          allowed ? OPTION_RECEIVE_YES : OPTION_RECEIVE_YES_UNWANTED, reply);
-
-	/* A client that has a terminal type is asked for it, once. */
-	if (!was_on && negotiation->them[NEGOTIATE_TTYPE] == OPTION_YES &&
-	    !negotiation->terminal_known) {
-		static const uint8_t ask[] = {TELNET_IAC,        TELNET_SB,  TELOPT_TTYPE,
-		                              TELNET_TTYPE_SEND, TELNET_IAC, TELNET_SE};
-		reply_add(reply, ask, sizeof(ask));
-	}
+	if (*state == before)
+		return;
+	negotiation->changed = true;
+	if (!ours && *state == OPTION_YES)
+		they_began(negotiation, slot, reply);
+	if (ours && slot == NEGOTIATE_CHARSET && *state == OPTION_YES)
+		option_charset_begin(negotiation, reply);
+	if (ours && slot == NEGOTIATE_ECHO)
+		note_echo(negotiation, verb, before);
 }
 
-/* RFC 1091: names are NVT ASCII and upper and lower case are equivalent; terminfo's are lower. */
-static void receive_terminal(struct negotiation *negotiation, const uint8_t *name, size_t length)
+/* SLOT is the client's to tell about. */
+static void receive_theirs(struct negotiation *negotiation, enum negotiate_slot slot,
+                           const uint8_t *body, size_t length, struct telnet_reply *reply)
 {
-	char *terminal = negotiation->terminal;
-
-	negotiation->terminal_known = true;
-	if (length == 0 || length >= NEGOTIATE_TERMINAL_SIZE)
-		goto dumb;
-	for (size_t i = 0; i < length; i++) {
-		uint8_t c = name[i];
-		if (c >= 'A' && c <= 'Z')
-			c = (uint8_t)(c - 'A' + 'a');
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '.' ||
-		      c == '_' || c == '-'))
-			goto dumb;
-		terminal[i] = (char)c;
-	}
-	terminal[length] = '\0';
-	return;
-dumb:
-	memcpy(terminal, "dumb", sizeof("dumb"));
-}
-
-static void receive_window(struct negotiation *negotiation, const uint8_t *body)
-{
-	uint16_t columns = (uint16_t)(body[0] << 8 | body[1]);
-	uint16_t rows = (uint16_t)(body[2] << 8 | body[3]);
-
-	negotiation->window_known = true;
-	if (columns != 0 && columns != negotiation->columns) {
-		negotiation->columns = columns;
-		negotiation->window_changed = true;
-	}
-	if (rows != 0 && rows != negotiation->rows) {
-		negotiation->rows = rows;
-		negotiation->window_changed = true;
+	switch (slot) {
+	case NEGOTIATE_TTYPE:
+		option_ttype_receive(negotiation, body, length, reply);
+		break;
+	case NEGOTIATE_NAWS:
+		option_naws_receive(negotiation, body, length);
+		break;
+	case NEGOTIATE_TSPEED:
+		option_tspeed_receive(negotiation, body, length);
+		break;
+	case NEGOTIATE_XDISPLOC:
+		option_xdisploc_receive(negotiation, body, length);
+		break;
+	case NEGOTIATE_NEW_ENVIRON:
+		option_environ_receive(negotiation, body, length);
+		break;
+	case NEGOTIATE_LINEMODE:
+		option_linemode_receive(negotiation, body, length, reply);
+		break;
+	default:
+		break;
 	}
 }
 
 void negotiate_subnegotiation(struct negotiation *negotiation, uint8_t option, const uint8_t *body,
-                              size_t length)
+                              size_t length, struct telnet_reply *reply)
 {
-	if (option == TELOPT_TTYPE && negotiation->them[NEGOTIATE_TTYPE] == OPTION_YES &&
-	    !negotiation->terminal_known && length >= 1 && body[0] == TELNET_TTYPE_IS)
-		receive_terminal(negotiation, body + 1, length - 1);
-	else if (option == TELOPT_NAWS && negotiation->them[NEGOTIATE_NAWS] == OPTION_YES &&
-	         length == 4)
-		receive_window(negotiation, body);
+	enum negotiate_slot slot = slot_of(option);
+
+	reply->length = 0;
+	if (slot == NEGOTIATE_SLOTS || length == 0)
+		return;
+	bool we = negotiate_we_do(negotiation, slot), they = negotiate_they_do(negotiation, slot);
+	if (slot == NEGOTIATE_STATUS && we)
+		option_status_receive(negotiation, body, length, reply);
+	else if (slot == NEGOTIATE_CHARSET && (we || they))
+		option_charset_receive(negotiation, body, length, reply);
+	else if (they)
+		receive_theirs(negotiation, slot, body, length, reply);
 }
 
 bool negotiate_terminal_settled(const struct negotiation *negotiation)
 {
-	return negotiation->terminal_known || negotiation->them[NEGOTIATE_TTYPE] == OPTION_NO;
+	return negotiation->terminal[0] != '\0' || negotiation->them[NEGOTIATE_TTYPE] == OPTION_NO;
 }
 
 bool negotiate_complete(const struct negotiation *negotiation)
 {
-	bool window = negotiation->window_known || negotiation->them[NEGOTIATE_NAWS] == OPTION_NO;
+	const uint8_t *them = negotiation->them;
 
-	return negotiate_terminal_settled(negotiation) && window;
+	return (negotiation->ttype.settled || them[NEGOTIATE_TTYPE] == OPTION_NO) &&
+	       (negotiation->window_known || them[NEGOTIATE_NAWS] == OPTION_NO) &&
+	       (negotiation->speed_known || them[NEGOTIATE_TSPEED] == OPTION_NO) &&
+	       (negotiation->display_known || them[NEGOTIATE_XDISPLOC] == OPTION_NO) &&
+	       (negotiation->environment_known || them[NEGOTIATE_NEW_ENVIRON] == OPTION_NO);
 }
 
-bool negotiate_binary_input(const struct negotiation *negotiation)
+bool negotiate_we_do(const struct negotiation *negotiation, enum negotiate_slot slot)
 {
-	return negotiation->them[NEGOTIATE_BINARY] == OPTION_YES;
+	return negotiation->us[slot] == OPTION_YES;
 }
 
-bool negotiate_binary_output(const struct negotiation *negotiation)
+bool negotiate_they_do(const struct negotiation *negotiation, enum negotiate_slot slot)
 {
-	return negotiation->us[NEGOTIATE_BINARY] == OPTION_YES;
+	return negotiation->them[slot] == OPTION_YES;
 }

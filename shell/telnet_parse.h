@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* Bytes of a subnegotiation that are kept; one that is longer is discarded whole. */
-#define TELNET_BODY_MAX 256u
+#define TELNET_BODY_MAX 2048u
 
 struct telnet_parser {
 	uint8_t state;  /* enum parse_state of telnet_parse.c; 0 to begin */

@@ -110,10 +110,12 @@ static void watch_pty(struct worker *worker)
 		return;
 	/* A hang-up cannot be ignored any other way than by not watching. */
 	if (!worker->pty_hung) {
-		if (ring_output_room(worker) >= WORKER_ROOM_MIN)
+		if (ring_output_room(worker) >= WORKER_ROOM_MIN) {
 			events |= EPOLLIN;
-		else
+		} else {
+			events |= EPOLLPRI;
 			worker->need_space = true;
+		}
 		if (worker->pty_full)
 			events |= EPOLLOUT;
 	}
@@ -175,6 +177,8 @@ static void note_pty(struct worker *worker, uint32_t events)
 {
 	if ((events & EPOLLOUT) != 0)
 		worker->pty_full = false;
+	if ((events & EPOLLPRI) != 0)
+		worker->pty_status = true;
 	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
 		return;
 	worker->pty_ready = true;

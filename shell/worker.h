@@ -29,7 +29,8 @@
  * that cannot be ends the worker.
  *
  * System calls while it relays: epoll_wait, epoll_ctl, recvmsg, sendmsg,
- * read, write, ioctl, shutdown, close, clock_gettime, madvise, prctl, exit_group.
+ * read, readv, write, poll, ioctl (TIOCPKT, TCGETS, TCSETS, TCFLSH, TIOCSIG, TIOCGPTPEER
+ * and TIOCSWINSZ, each of the pty), shutdown, close, clock_gettime, madvise, prctl, exit_group.
  */
 #ifndef SHELL_WORKER_H
 #define SHELL_WORKER_H
@@ -37,6 +38,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdnoreturn.h>
+#include <termios.h>
 
 #include "daemon/message.h"
 #include "shell/telnet_negotiate.h"
@@ -54,10 +56,13 @@
 #define WORKER_FD_BELL_RING  8 /* the worker rings */
 
 /* Milliseconds. */
-#define WORKER_QUIET_MS     600  /* a client without any telnet command gets its session after */
-#define WORKER_NEGOTIATE_MS 3000 /* one that has begun to negotiate, after */
-#define WORKER_WINDOW_MS    300  /* a promised window size is waited for no longer: it can follow */
-#define WORKER_EOF_RETRY_MS 1000 /* end-of-file is typed again after; doubles */
+#define WORKER_QUIET_MS     600   /* a client without any telnet command gets its session after */
+#define WORKER_NEGOTIATE_MS 3000  /* one that has begun to negotiate, after */
+#define WORKER_DETAILS_MS   300   /* once the terminal type is known, what else is promised, for */
+#define WORKER_LOCAL_MS     100   /* a client is to edit or echo once the pty has wanted it for */
+#define WORKER_LINE_MIN_MS  5     /* whether a line has been read is looked at after; doubles */
+#define WORKER_LINE_MAX_MS  200   /* up to this */
+#define WORKER_EOF_RETRY_MS 1000  /* end-of-file is typed again after; doubles */
 #define WORKER_FIN_MS       60000 /* after the client's FIN, a silent session is hung up after */
 #define WORKER_HANGUP_MS    7000  /* a session that was hung up must have ended after */
 #define WORKER_DRAIN_MS     50    /* wait for a pty that a background process keeps open */
@@ -69,7 +74,7 @@
 /* Bytes of input that wait for the pty outside the ring. */
 #define WORKER_PENDING_SIZE 1024u
 /* Bytes of the send ring that the session's output leaves free. */
-#define WORKER_RESERVE 256u
+#define WORKER_RESERVE 512u
 /* Output is read from the pty when there is this much room for it in the send ring. */
 #define WORKER_ROOM_MIN 1024u
 /* Less output than this does not make a ring worth trimming. */
@@ -94,6 +99,8 @@ enum worker_timer {
 	TIMER_DRAIN,
 	TIMER_PTY,
 	TIMER_TRIM,
+	TIMER_LOCAL,
+	TIMER_LINE,
 	TIMERS
 };
 
@@ -117,12 +124,19 @@ struct worker {
 	uint64_t rx_tail;      /* parsed up to here */
 	uint64_t rx_published; /* what the ring says */
 	uint64_t rx_told;      /* rx_tail when the master was last told of it */
-	bool window_awaited;   /* all but the window size is known */
+	bool details_awaited;  /* the terminal type is known, something else is not */
 	bool synch;            /* discarding data until DM (RFC 854, Synch) */
 	bool held;             /* a negotiation waits for room in the send ring */
-	uint8_t held_verb, held_option;
+	uint8_t held_verb;     /* WILL, WONT, DO, DONT; SB: what stands in the parser */
+	uint8_t held_option;
+	uint16_t held_length; /* of the subnegotiation */
 	uint16_t pending_start, pending_end;
-	uint8_t last_byte; /* the last one written to the pty; 0: none */
+	uint16_t pending_line; /* so many bytes at the end are a line that is still edited here */
+	bool eof_owed;         /* end-of-file is to be typed behind it */
+	bool line_pushed;      /* end-of-file has handed it over as it was */
+	bool line_given;       /* the session may not have read the last line yet (cooked.c) */
+	uint16_t line_retry;   /* next wait for that, milliseconds */
+	uint8_t last_byte;     /* the last one written to the pty; 0: none */
 	struct telnet_parser parser;
 	struct negotiation negotiation;
 	uint8_t pending_bytes[WORKER_PENDING_SIZE];
@@ -133,6 +147,7 @@ struct worker {
 	uint64_t tx_urgent;    /* our urgent mark, behind DM; 0: none */
 	uint64_t tx_trimmed;   /* tx_head when the ring's memory was last given back */
 	bool need_space;       /* sleeping until tx_tail or tx_limit moves */
+	bool mark_owed;        /* a data mark is to be sent as soon as there is room */
 	bool ayt_owed;         /* an AYT is to be answered when the last answer has arrived */
 	uint64_t ayt_end;      /* tx offset behind the last answer */
 	struct telnet_output output;
@@ -142,12 +157,20 @@ struct worker {
 	int keeper;                    /* -1: none */
 	bool pty_ready;                /* there may be something to read */
 	bool pty_full;                 /* it takes no input for now */
+	bool pty_status;               /* it has a packet mode status to tell */
 	bool pty_hung;                 /* it gave EIO: no process has its other side open */
 	bool eof_sent;                 /* the client's FIN has been passed on */
 	bool hung_up;                  /* the session has been told to end */
 	bool ended;                    /* the keeper says that it has */
 	uint32_t drained;              /* bytes read since */
 	uint16_t pty_retry, eof_retry; /* next waits, milliseconds */
+
+	/* the pty's settings (terminal.c) */
+	struct termios terminal; /* as last looked at, while `external` */
+	bool terminal_stale;     /* they are to be looked at when there is room to tell of them */
+	bool external;           /* EXTPROC is set: what a terminal does with input is done here */
+	bool local_now;          /* TIMER_LOCAL has gone off: the client is to edit or echo */
+	bool utf8_set;           /* the terminal has been told */
 
 	int64_t timers[TIMERS]; /* due, milliseconds of CLOCK_MONOTONIC; 0: off */
 };
@@ -212,6 +235,11 @@ void relay_input(struct worker *worker);
 void relay_type(struct worker *worker, uint8_t byte);
 /* Throws away the input that waits for the pty. */
 void relay_drop_input(struct worker *worker);
+/* Bytes that can still be put into the pending input, and putting LENGTH there. */
+size_t relay_pending_room(const struct worker *worker);
+void relay_pending_append(struct worker *worker, const void *bytes, size_t length);
+/* Gives the pty what waits for it, but for a line that is still edited. */
+void relay_pending_flush(struct worker *worker);
 
 /* ---- relay_output.c ---- */
 
@@ -219,6 +247,8 @@ void relay_drop_input(struct worker *worker);
 void relay_output(struct worker *worker);
 /* Throws away the output that the pty holds. */
 void relay_drop_output(struct worker *worker);
+/* Sends TEXT of LENGTH bytes as the terminal's echo; nothing when there is no room for it. */
+void relay_echo(struct worker *worker, const void *text, size_t length);
 
 /* ---- relay_command.c ---- */
 
@@ -226,6 +256,42 @@ void relay_drop_output(struct worker *worker);
 void relay_command(struct worker *worker, uint8_t code);
 /* Answers AYT when an answer is owed and the last one has arrived. */
 void relay_are_you_there(struct worker *worker);
+/* Sends the data mark of a Synch that is owed, when there is room. */
+void relay_data_mark(struct worker *worker);
+/*
+ * Output has been thrown away: the client is to do the same with what is under way, up
+ * to a data mark.
+ */
+void relay_synch(struct worker *worker);
+/* Sends SIGNAL to the session as its terminal would for the character, in `external`. */
+void relay_signal(struct worker *worker, int signal);
+
+/* ---- terminal.c ---- */
+
+/* There is a pty: from now on it tells what happens to its settings. */
+void terminal_begin(struct worker *worker);
+/* The pty has told of STATUS (TIOCPKT_...). */
+void terminal_status(struct worker *worker, uint8_t status);
+/* The pty has been hung up and is back: its settings are the kernel's own. */
+void terminal_again(struct worker *worker);
+/* Has client and pty follow what has changed at the other; when there is room. */
+void terminal_follow(struct worker *worker);
+/* The same if there is a reason; once a turn. */
+void terminal_turn(struct worker *worker);
+
+/* ---- cooked.c: the line discipline of a terminal in `external` ---- */
+
+/* Takes input as far as there is room; returns how many of LENGTH bytes. */
+size_t cooked_take(struct worker *worker, const uint8_t *bytes, size_t length);
+/* The pty's settings or the client's mode have changed; before, `external` was WAS_EXTERNAL. */
+void cooked_settings(struct worker *worker, bool was_external);
+/*
+ * How many of LENGTH bytes (more than 0) at BYTES the pty may be given now: up to the end of a
+ * line, and none while the line before has not been read.
+ */
+size_t cooked_line(struct worker *worker, const uint8_t *bytes, size_t length);
+/* Types an end-of-file that is owed, when all before it has been read; true while one is. */
+bool cooked_end_of_file(struct worker *worker);
 
 /* ---- session.c ---- */
 

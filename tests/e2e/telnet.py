@@ -16,10 +16,13 @@ import time
 
 IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
 NOP, DM, BRK, IP, AO, AYT, EC, EL = 241, 242, 243, 244, 245, 246, 247, 248
-BINARY, ECHO, SGA, TTYPE, NAWS = 0, 1, 3, 24, 31
+BINARY, ECHO, SGA, STATUS, TIMING_MARK, LOGOUT = 0, 1, 3, 5, 6, 18
+TTYPE, EOR_OPTION, NAWS, TSPEED, LFLOW, LINEMODE, XDISPLOC = 24, 25, 31, 32, 33, 34, 35
+NEW_ENVIRON, CHARSET = 39, 42
+EOF, SUSP, ABORT, EOR, GA = 236, 237, 238, 239, 249
 
 # A whole sequence, or (group 1) one that is cut off at the end of what was read.
-SEQUENCE = re.compile(rb"\xff(?:\xff|[\xfb-\xfe].|\xfa.(?:[^\xff]|\xff\xff)*\xff\xf0|[\xf0-\xf9]"
+SEQUENCE = re.compile(rb"\xff(?:\xff|[\xfb-\xfe].|\xfa.(?:[^\xff]|\xff\xff)*\xff\xf0|[\xec-\xf9]"
                       rb"|([\xfb-\xfe]?|\xfa(?:.(?:[^\xff]|\xff\xff)*\xff?)?)\Z)", re.DOTALL)
 
 

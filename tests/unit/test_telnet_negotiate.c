@@ -1,7 +1,4 @@
-/*
- * Option policy: the first batch, what is accepted and refused, terminal type
- * and window size.
- */
+/* Option policy: the first batch, what is accepted and refused, when all is known. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,8 +30,18 @@ static void receive(uint8_t verb, uint8_t option, const char *expected, size_t l
 }
 
 #define RECEIVE(verb, option, expected) receive(verb, option, expected, sizeof(expected) - 1)
-#define SUBNEGOTIATION(option, body)                                                               \
-	negotiate_subnegotiation(&negotiation, option, (const uint8_t *)(body), sizeof(body) - 1)
+
+static void subnegotiation(uint8_t option, const char *body, size_t body_length,
+                           const char *expected, size_t length)
+{
+	negotiate_subnegotiation(&negotiation, option, (const uint8_t *)body, body_length, &reply);
+	assert_int_equal(reply.length, length);
+	assert_memory_equal(reply.bytes, expected, length);
+}
+
+#define SUBNEGOTIATION(option, body) SUBNEGOTIATION_GETS(option, body, "")
+#define SUBNEGOTIATION_GETS(option, body, expected)                                                \
+	subnegotiation(option, body, sizeof(body) - 1, expected, sizeof(expected) - 1)
 
 static void the_first_batch_asks_for_what_login_needs(void **test)
 {
@@ -43,7 +50,13 @@ static void the_first_batch_asks_for_what_login_needs(void **test)
 				    "\xff\xfb\x03"  /* WILL SGA */
 				    "\xff\xfd\x03"  /* DO SGA */
 				    "\xff\xfd\x18"  /* DO TTYPE */
-				    "\xff\xfd\x1f"; /* DO NAWS */
+				    "\xff\xfd\x1f"  /* DO NAWS */
+				    "\xff\xfd\x20"  /* DO TSPEED */
+				    "\xff\xfd\x23"  /* DO XDISPLOC */
+				    "\xff\xfd\x27"  /* DO NEW-ENVIRON */
+				    "\xff\xfd\x21"  /* DO TOGGLE-FLOW-CONTROL */
+				    "\xff\xfb\x05"  /* WILL STATUS */
+				    "\xff\xfb\x2a"; /* WILL CHARSET */
 	assert_int_equal(reply.length, sizeof(batch) - 1);
 	assert_memory_equal(reply.bytes, batch, sizeof(batch) - 1);
 	assert_false(negotiation.heard);
@@ -57,19 +70,30 @@ static void answers_to_the_batch_are_not_answered(void **test)
 	RECEIVE(TELNET_DO, TELOPT_SGA, "");
 	RECEIVE(TELNET_WILL, TELOPT_SGA, "");
 	RECEIVE(TELNET_WILL, TELOPT_NAWS, "");
+	RECEIVE(TELNET_WILL, TELOPT_LFLOW, "");
+	RECEIVE(TELNET_DO, TELOPT_STATUS, "");
 	RECEIVE(TELNET_WILL, TELOPT_TTYPE, TTYPE_SEND);
 	RECEIVE(TELNET_WILL, TELOPT_TTYPE, "");
 	assert_true(negotiation.heard);
 }
 
+static void refuse_details(void)
+{
+	RECEIVE(TELNET_WONT, TELOPT_TSPEED, "");
+	RECEIVE(TELNET_WONT, TELOPT_XDISPLOC, "");
+	RECEIVE(TELNET_WONT, TELOPT_NEW_ENVIRON, "");
+}
+
 static void login_waits_for_terminal_and_window(void **test)
 {
 	(void)test;
+	refuse_details();
 	RECEIVE(TELNET_WILL, TELOPT_TTYPE, TTYPE_SEND);
 	RECEIVE(TELNET_WILL, TELOPT_NAWS, "");
 	assert_false(negotiate_complete(&negotiation));
 	SUBNEGOTIATION(TELOPT_NAWS, "\0\x50\0\x18");
 	assert_false(negotiate_complete(&negotiation));
+	assert_false(negotiate_terminal_settled(&negotiation));
 	SUBNEGOTIATION(TELOPT_TTYPE, "\0XTERM-256COLOR");
 	assert_true(negotiate_complete(&negotiation));
 	assert_string_equal(negotiation.terminal, "xterm-256color");
@@ -77,9 +101,26 @@ static void login_waits_for_terminal_and_window(void **test)
 	assert_int_equal(negotiation.rows, 24);
 }
 
+static void login_waits_for_what_else_the_client_has_promised(void **test)
+{
+	(void)test;
+	RECEIVE(TELNET_WONT, TELOPT_TTYPE, "");
+	RECEIVE(TELNET_WONT, TELOPT_NAWS, "");
+	assert_true(negotiate_terminal_settled(&negotiation));
+	RECEIVE(TELNET_WILL, TELOPT_TSPEED, "\xff\xfa\x20\1\xff\xf0");
+	RECEIVE(TELNET_WILL, TELOPT_XDISPLOC, "\xff\xfa\x23\1\xff\xf0");
+	RECEIVE(TELNET_WILL, TELOPT_NEW_ENVIRON, "\xff\xfa\x27\1\xff\xf0");
+	SUBNEGOTIATION(TELOPT_TSPEED, "\0009600,9600");
+	SUBNEGOTIATION(TELOPT_XDISPLOC, "\0here:0");
+	assert_false(negotiate_complete(&negotiation));
+	SUBNEGOTIATION(TELOPT_NEW_ENVIRON, "\0");
+	assert_true(negotiate_complete(&negotiation));
+}
+
 static void refusals_are_enough_for_login(void **test)
 {
 	(void)test;
+	refuse_details();
 	RECEIVE(TELNET_WONT, TELOPT_TTYPE, "");
 	assert_false(negotiate_complete(&negotiation));
 	RECEIVE(TELNET_WONT, TELOPT_NAWS, "");
@@ -87,15 +128,28 @@ static void refusals_are_enough_for_login(void **test)
 	assert_string_equal(negotiation.terminal, "");
 }
 
+static bool is_had(unsigned option)
+{
+	static const uint8_t had[] = {
+		TELOPT_BINARY,  TELOPT_ECHO,     TELOPT_SGA,         TELOPT_STATUS,
+		TELOPT_TTYPE,   TELOPT_EOR,      TELOPT_NAWS,        TELOPT_TSPEED,
+		TELOPT_LFLOW,   TELOPT_LINEMODE, TELOPT_XDISPLOC,    TELOPT_NEW_ENVIRON,
+		TELOPT_CHARSET, TELOPT_LOGOUT,   TELOPT_TIMING_MARK,
+	};
+
+	return memchr(had, (int)option, sizeof(had)) != NULL;
+}
+
+/* Among them AUTHENTICATION (37), ENCRYPT (38) and START_TLS (46). */
 static void every_other_option_is_refused_once_a_request(void **test)
 {
 	(void)test;
+	assert_false(is_had(37) || is_had(38) || is_had(46));
 	for (unsigned round = 0; round < 20; round++) {
 		for (unsigned option = 0; option < 256; option++) {
 			const char refused_will[] = {'\xff', '\xfe', (char)option};
 			const char refused_do[] = {'\xff', '\xfc', (char)option};
-			if (option == TELOPT_BINARY || option == TELOPT_ECHO ||
-			    option == TELOPT_SGA || option == TELOPT_TTYPE || option == TELOPT_NAWS)
+			if (is_had(option))
 				continue;
 			receive(TELNET_WILL, (uint8_t)option, refused_will, 3);
 			receive(TELNET_DO, (uint8_t)option, refused_do, 3);
@@ -116,104 +170,104 @@ static void what_is_ours_alone_is_refused_to_the_client(void **test)
 static void binary_is_accepted_each_way_by_itself(void **test)
 {
 	(void)test;
-	assert_false(negotiate_binary_input(&negotiation));
+	assert_false(negotiate_they_do(&negotiation, NEGOTIATE_BINARY));
 	RECEIVE(TELNET_WILL, TELOPT_BINARY, "\xff\xfd\0");
-	assert_true(negotiate_binary_input(&negotiation));
-	assert_false(negotiate_binary_output(&negotiation));
+	assert_true(negotiate_they_do(&negotiation, NEGOTIATE_BINARY));
+	assert_false(negotiate_we_do(&negotiation, NEGOTIATE_BINARY));
 	RECEIVE(TELNET_DO, TELOPT_BINARY, "\xff\xfb\0");
-	assert_true(negotiate_binary_output(&negotiation));
+	assert_true(negotiate_we_do(&negotiation, NEGOTIATE_BINARY));
 	RECEIVE(TELNET_DONT, TELOPT_BINARY, "\xff\xfc\0");
-	assert_false(negotiate_binary_output(&negotiation));
-	assert_true(negotiate_binary_input(&negotiation));
+	assert_false(negotiate_we_do(&negotiation, NEGOTIATE_BINARY));
+	assert_true(negotiate_they_do(&negotiation, NEGOTIATE_BINARY));
 }
 
-static void terminal(const char *name, size_t length, const char *expected)
-{
-	uint8_t body[1024] = {TELNET_TTYPE_IS};
-
-	begin(NULL);
-	RECEIVE(TELNET_WILL, TELOPT_TTYPE, TTYPE_SEND);
-	memcpy(body + 1, name, length);
-	negotiate_subnegotiation(&negotiation, TELOPT_TTYPE, body, length + 1);
-	assert_string_equal(negotiation.terminal, expected);
-	assert_true(negotiation.terminal_known);
-}
-
-static void a_terminal_type_that_could_do_harm_is_dumb(void **test)
-{
-	char longest[40], longer[600];
-
-	(void)test;
-	memset(longest, 'x', sizeof(longest));
-	memset(longer, 'x', sizeof(longer));
-	terminal("vt100", 5, "vt100");
-	terminal("rxvt-unicode-256color", 21, "rxvt-unicode-256color");
-	terminal("xterm+sl", 8, "xterm+sl");
-	terminal("a.b_c", 5, "a.b_c");
-	terminal("", 0, "dumb");
-	terminal("../../../etc/passwd", 19, "dumb");
-	terminal("-f root", 7, "dumb");
-	terminal("%n%s%x", 6, "dumb");
-	terminal("vt100\0", 6, "dumb");
-	terminal("vt\x80", 3, "dumb");
-	terminal(longer, 600, "dumb");
-	terminal(longer, 41, "dumb");
-	begin(NULL);
-	terminal(longest, 40, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
-}
-
-static void only_the_first_terminal_type_counts(void **test)
+static void a_timing_mark_is_answered_each_time(void **test)
 {
 	(void)test;
-	RECEIVE(TELNET_WILL, TELOPT_TTYPE, TTYPE_SEND);
-	SUBNEGOTIATION(TELOPT_TTYPE, "\0vt100");
-	SUBNEGOTIATION(TELOPT_TTYPE, "\0vt220");
-	assert_string_equal(negotiation.terminal, "vt100");
+	for (int i = 0; i < 3; i++)
+		RECEIVE(TELNET_DO, TELOPT_TIMING_MARK, "\xff\xfb\x06");
+	RECEIVE(TELNET_DONT, TELOPT_TIMING_MARK, "");
+	RECEIVE(TELNET_WILL, TELOPT_TIMING_MARK, "\xff\xfe\x06");
+	RECEIVE(TELNET_WONT, TELOPT_TIMING_MARK, "");
+}
+
+static void the_answer_to_our_timing_mark_is_not_answered(void **test)
+{
+	static const uint8_t verbs[] = {TELNET_WILL, TELNET_WONT};
+
+	(void)test;
+	for (size_t i = 0; i < 2; i++) {
+		negotiate_timing_mark(&negotiation, &reply);
+		assert_int_equal(reply.length, 3);
+		assert_memory_equal(reply.bytes, "\xff\xfd\x06", 3);
+		assert_true(negotiation.timing_asked);
+		RECEIVE(verbs[i], TELOPT_TIMING_MARK, "");
+		assert_false(negotiation.timing_asked);
+	}
+}
+
+static void logout_is_agreed_to_once_and_noted(void **test)
+{
+	(void)test;
+	RECEIVE(TELNET_WILL, TELOPT_LOGOUT, "\xff\xfe\x12");
+	assert_false(negotiation.logout);
+	RECEIVE(TELNET_DO, TELOPT_LOGOUT, "\xff\xfb\x12");
+	assert_true(negotiation.logout);
+	RECEIVE(TELNET_DO, TELOPT_LOGOUT, "");
+}
+
+static void end_of_record_is_accepted_each_way(void **test)
+{
+	(void)test;
+	RECEIVE(TELNET_DO, TELOPT_EOR, "\xff\xfb\x19");
+	RECEIVE(TELNET_WILL, TELOPT_EOR, "\xff\xfd\x19");
+}
+
+static void dont_echo_means_that_the_client_echoes(void **test)
+{
+	(void)test;
+	RECEIVE(TELNET_DO, TELOPT_ECHO, "");
+	assert_false(negotiation.local_echo);
+	RECEIVE(TELNET_DONT, TELOPT_ECHO, "\xff\xfc\x01");
+	assert_true(negotiation.local_echo);
+	/* our wish, for a password, is no change of the client's mind */
+	reply.length = 0;
+	negotiate_want(&negotiation, NEGOTIATE_ECHO, true, &reply);
+	assert_int_equal(reply.length, 3);
+	RECEIVE(TELNET_DO, TELOPT_ECHO, "");
+	assert_true(negotiation.local_echo);
+	negotiate_want(&negotiation, NEGOTIATE_ECHO, false, &reply);
+	RECEIVE(TELNET_DONT, TELOPT_ECHO, "");
+	/* but the client's own is */
+	RECEIVE(TELNET_DO, TELOPT_ECHO, "\xff\xfb\x01");
+	assert_false(negotiation.local_echo);
+}
+
+static void no_echo_for_our_own_wish_is_no_refusal(void **test)
+{
+	(void)test;
+	RECEIVE(TELNET_DO, TELOPT_ECHO, "");
+	reply.length = 0;
+	negotiate_want(&negotiation, NEGOTIATE_ECHO, false, &reply);
+	assert_memory_equal(reply.bytes, "\xff\xfc\x01", 3);
+	RECEIVE(TELNET_DONT, TELOPT_ECHO, "");
+	assert_false(negotiation.local_echo);
 }
 
 static void subnegotiations_of_options_that_are_off_are_ignored(void **test)
 {
 	(void)test;
-	SUBNEGOTIATION(TELOPT_TTYPE, "\0vt100");
-	SUBNEGOTIATION(TELOPT_NAWS, "\0\x50\0\x18");
-	SUBNEGOTIATION(34, "\3PAA");
-	assert_false(negotiation.terminal_known);
-	assert_false(negotiation.window_known);
-	RECEIVE(TELNET_WILL, TELOPT_TTYPE, TTYPE_SEND);
-	SUBNEGOTIATION(TELOPT_TTYPE, "\1");
-	SUBNEGOTIATION(TELOPT_TTYPE, "");
-	assert_false(negotiation.terminal_known);
-}
-
-static void a_window_size_that_is_malformed_is_ignored(void **test)
-{
-	(void)test;
-	RECEIVE(TELNET_WILL, TELOPT_NAWS, "");
-	SUBNEGOTIATION(TELOPT_NAWS, "");
-	SUBNEGOTIATION(TELOPT_NAWS, "\0\x50\0");
-	SUBNEGOTIATION(TELOPT_NAWS, "\0\x50\0\x18\0");
-	assert_false(negotiation.window_known);
-	SUBNEGOTIATION(TELOPT_NAWS, "\xff\xff\xff\xff");
-	assert_int_equal(negotiation.columns, 65535);
-	assert_int_equal(negotiation.rows, 65535);
-}
-
-static void a_size_of_zero_leaves_what_was_known(void **test)
-{
-	(void)test;
-	RECEIVE(TELNET_WILL, TELOPT_NAWS, "");
-	SUBNEGOTIATION(TELOPT_NAWS, "\0\0\0\x18");
-	assert_true(negotiation.window_known);
-	assert_int_equal(negotiation.columns, 0);
-	assert_int_equal(negotiation.rows, 24);
-	negotiation.window_changed = false;
-	SUBNEGOTIATION(TELOPT_NAWS, "\0\x84\0\0");
-	assert_true(negotiation.window_changed);
-	assert_int_equal(negotiation.columns, 132);
-	assert_int_equal(negotiation.rows, 24);
-	negotiation.window_changed = false;
-	SUBNEGOTIATION(TELOPT_NAWS, "\0\x84\0\x18");
-	assert_false(negotiation.window_changed);
+	for (unsigned option = 0; option < 256; option++) {
+		for (char first = 0; first < 4; first++) {
+			const char body[] = {first, 'x', '1', ',', '1'};
+			subnegotiation((uint8_t)option, body, sizeof(body), "", 0);
+			subnegotiation((uint8_t)option, body, 1, "", 0);
+			subnegotiation((uint8_t)option, body, 0, "", 0);
+		}
+	}
+	assert_string_equal(negotiation.terminal, "");
+	assert_false(negotiation.window_known || negotiation.speed_known ||
+	             negotiation.display_known || negotiation.environment_known);
 }
 
 int main(void)
@@ -222,15 +276,18 @@ int main(void)
 		cmocka_unit_test_setup(the_first_batch_asks_for_what_login_needs, begin),
 		cmocka_unit_test_setup(answers_to_the_batch_are_not_answered, begin),
 		cmocka_unit_test_setup(login_waits_for_terminal_and_window, begin),
+		cmocka_unit_test_setup(login_waits_for_what_else_the_client_has_promised, begin),
 		cmocka_unit_test_setup(refusals_are_enough_for_login, begin),
 		cmocka_unit_test_setup(every_other_option_is_refused_once_a_request, begin),
 		cmocka_unit_test_setup(what_is_ours_alone_is_refused_to_the_client, begin),
 		cmocka_unit_test_setup(binary_is_accepted_each_way_by_itself, begin),
-		cmocka_unit_test_setup(a_terminal_type_that_could_do_harm_is_dumb, begin),
-		cmocka_unit_test_setup(only_the_first_terminal_type_counts, begin),
+		cmocka_unit_test_setup(a_timing_mark_is_answered_each_time, begin),
+		cmocka_unit_test_setup(the_answer_to_our_timing_mark_is_not_answered, begin),
+		cmocka_unit_test_setup(logout_is_agreed_to_once_and_noted, begin),
+		cmocka_unit_test_setup(end_of_record_is_accepted_each_way, begin),
+		cmocka_unit_test_setup(dont_echo_means_that_the_client_echoes, begin),
+		cmocka_unit_test_setup(no_echo_for_our_own_wish_is_no_refusal, begin),
 		cmocka_unit_test_setup(subnegotiations_of_options_that_are_off_are_ignored, begin),
-		cmocka_unit_test_setup(a_window_size_that_is_malformed_is_ignored, begin),
-		cmocka_unit_test_setup(a_size_of_zero_leaves_what_was_known, begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

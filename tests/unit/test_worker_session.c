@@ -25,10 +25,12 @@
 #define RING 65536u
 
 /* The first batch, which every client gets before anything else. */
-#define BATCH "\xff\xfb\x01\xff\xfb\x03\xff\xfd\x03\xff\xfd\x18\xff\xfd\x1f"
+#define BATCH                                                                                      \
+	"\xff\xfb\x01\xff\xfb\x03\xff\xfd\x03\xff\xfd\x18\xff\xfd\x1f\xff\xfd\x20\xff\xfd\x23"     \
+	"\xff\xfd\x27\xff\xfd\x21\xff\xfb\x05\xff\xfb\x2a"
 
-/* A client that negotiates nothing more: WONT TTYPE, WONT NAWS. */
-#define REFUSALS "\xff\xfc\x18\xff\xfc\x1f"
+/* A client that negotiates nothing more: WONT to all that a login would wait for. */
+#define REFUSALS "\xff\xfc\x18\xff\xfc\x1f\xff\xfc\x20\xff\xfc\x23\xff\xfc\x27"
 
 static const char *const sh[] = {"/bin/sh", NULL};
 
