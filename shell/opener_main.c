@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 		puts("calmd-opener opens login sessions for calmd(8), and is started by it.");
 		return 0;
 	}
-	if (argc != 1 || fcntl(OPENER_FD_SUPERVISOR, F_GETFD) < 0) {
+	if (fcntl(OPENER_FD_SUPERVISOR, F_GETFD) < 0) {
 		fputs("calmd-opener: is started by calmd\n", stderr);
 		return 2;
 	}

@@ -16,7 +16,7 @@ int main(int argc, char **argv)
 		puts("calmd-worker serves one connection of calmd(8), and is started by it.");
 		return 0;
 	}
-	if (argc != 1 || fcntl(WORKER_FD_RING, F_GETFD) < 0) {
+	if (fcntl(WORKER_FD_RING, F_GETFD) < 0) {
 		fputs("calmd-worker: is started by calmd\n", stderr);
 		return 2;
 	}
