@@ -13,31 +13,46 @@ boot_root() {
 # make_root: packages and all, unless that has been done before.
 make_root() {
 	mkdir -p "$CALMD_BUILDDIR/tests/boot"
-	"$CALMD_SRCDIR/tests/boot/make-root" "$(boot_root)" >"$BATS_FILE_TMPDIR/make-root.log" 2>&1 || {
-		tail -n 20 "$BATS_FILE_TMPDIR/make-root.log" >&2
-		return 1
-	}
+	quietly make-root "$CALMD_SRCDIR/tests/boot/make-root" "$(boot_root)"
 }
 
-# make_machine: for setup_file. Lays a fresh layer over the root and installs into it.
-make_machine() {
+# lay_machine: for setup_file. Lays a fresh layer over the root, and makes a user who may use sudo.
+lay_machine() {
 	export MACHINE=calmd-boot-$$
 	export MACHINE_DIR=$BATS_FILE_TMPDIR/machine
 	mkdir -p "$MACHINE_DIR"/{layer,work,root}
 	mount -t overlay "$MACHINE" "$MACHINE_DIR/root" \
 		-o "lowerdir=$(boot_root),upperdir=$MACHINE_DIR/layer,workdir=$MACHINE_DIR/work"
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$CALMD_BUILDDIR" install \
-		DESTDIR="$MACHINE_DIR/root" >"$BATS_FILE_TMPDIR/install.log" 2>&1 || {
-		tail -n 20 "$BATS_FILE_TMPDIR/install.log" >&2
+	printf '%s\n' guest:guest root:secret >"$MACHINE_DIR/password"
+	chroot "$MACHINE_DIR/root" useradd --create-home --shell /bin/bash --groups sudo guest
+	chroot "$MACHINE_DIR/root" chpasswd <"$MACHINE_DIR/password"
+	# Else sudo asks a name server that is not there.
+	echo "127.0.0.1 localhost $(<"$MACHINE_DIR/root/etc/hostname")" >"$MACHINE_DIR/root/etc/hosts"
+}
+
+# outside_make ARGUMENT...: make in the build tree, also where make runs this test.
+outside_make() {
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$CALMD_BUILDDIR" "$@"
+}
+
+# quietly NAME COMMAND...: shows the end of what it says when it fails.
+quietly() {
+	local log=$BATS_FILE_TMPDIR/$1.log
+	shift
+	"$@" >"$log" 2>&1 || {
+		tail -n 20 "$log" >&2
 		return 1
 	}
-	printf 'guest:guest\n' >"$MACHINE_DIR/password"
-	chroot "$MACHINE_DIR/root" useradd --create-home --shell /bin/bash guest
-	chroot "$MACHINE_DIR/root" chpasswd <"$MACHINE_DIR/password"
+}
+
+# make_machine [LINE]...: for setup_file. One with calmd from `make install`, and LINEs in its configuration.
+make_machine() {
+	lay_machine
+	quietly install outside_make install DESTDIR="$MACHINE_DIR/root"
 	# Client and server agree that 23 is open to everybody here.
 	cat >"$MACHINE_DIR/root/etc/calmd.conf" <<-END
 		listen = {"$SERVER4:$PORT", "[$SERVER6]:$PORT"}
-		$*
+		$(printf '%s\n' "$@")
 	END
 }
 
@@ -65,6 +80,15 @@ in_machine() {
 	nsenter --target "$(machine_leader)" --mount --uts --ipc --net --pid --cgroup -- \
 		env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		LANG=C.UTF-8 SYSTEMD_COLORS=0 SYSTEMD_PAGER=cat "$@"
+}
+
+# why_no_machine: nothing when there can be one.
+why_no_machine() {
+	if [ -n "${CALMD_SANITIZERS:-}" ]; then
+		echo "the machine has no libraries of sanitizers"
+	elif ! command -v systemd-nspawn >/dev/null || ! command -v debootstrap >/dev/null; then
+		echo "systemd-container and debootstrap are not installed: ./bootstrap packages boot"
+	fi
 }
 
 machine_is_up() {
@@ -121,4 +145,55 @@ machine_processes() {
 # machine_ctl ARGUMENT...: calmctl there.
 machine_ctl() {
 	in_machine calmctl "$@"
+}
+
+# processes_are_in_order N: one master, one opener, no more idle workers than there should be, N busy ones.
+processes_are_in_order() {
+	assert_equal masters "$(machine_processes '^calmd: master' | wc -l)" 1
+	assert_equal openers "$(machine_processes '^calmd-opener' | wc -l)" 1
+	assert_equal "busy workers" "$(machine_processes '^calmd-worker: connection' | wc -l)" "$1"
+	assert_equal "idle workers" "$(machine_processes '^calmd-worker: idle' | wc -l)" 8
+}
+
+# three_sessions <SCRIPT: for run_peer; three clients have logged in before it, and log out after it.
+# machine() runs a command in the machine, all_go_on() has each session say what it was told before.
+three_sessions() {
+	{
+		cat <<-'END'
+			import json, subprocess
+			from telnet import *
+			def machine(*command):
+			    enter = ["nsenter", "-t", sys.argv[1], "-m", "-u", "-i", "-n", "-p", "-C", "--"]
+			    return subprocess.run(enter + list(command), check=True, text=True,
+			                          stdout=subprocess.PIPE).stdout.strip()
+			def wait_until_active():
+			    deadline = time.monotonic() + 30
+			    while machine("systemctl", "show", "calmd", "-P", "ActiveState") != "active":
+			        assert time.monotonic() < deadline
+			        time.sleep(0.1)
+			def log_in(address):
+			    client = Telnet(address, PORT, timeout=30)
+			    client.read_until(rb"login: $")
+			    client.type("guest\r")
+			    client.read_until(rb"Password: $")
+			    client.type("guest\r")
+			    client.read_until(rb"guest@\S+:~\$ $")
+			    client.type("PS1='# '\r")
+			    client.read_until(rb"\r\n# $")
+			    return client
+			def all_go_on():
+			    for i, client in enumerate(clients):
+			        assert client.run(f"echo $x {time.monotonic()}").startswith(f"kept{i} ")
+			clients = [log_in(address) for address in (SERVER4, SERVER6, SERVER4)]
+			for i, client in enumerate(clients):
+			    client.run(f"x=kept{i}")
+		END
+		cat
+		cat <<-'END'
+			for client in clients:
+			    client.type("exit\r")
+			    client.read_all()
+			    assert not client.reset
+		END
+	} | run_peer "$(machine_leader)"
 }

@@ -5,17 +5,8 @@
 
 load lib
 
-# Why it cannot be; nothing: it can.
-missing() {
-	if [ -n "${CALMD_SANITIZERS:-}" ]; then
-		echo "the machine has no libraries of sanitizers"
-	elif ! command -v systemd-nspawn >/dev/null || ! command -v debootstrap >/dev/null; then
-		echo "systemd-container and debootstrap are not installed: ./bootstrap packages boot"
-	fi
-}
-
 setup_file() {
-	[ -z "$(missing)" ] || return 0
+	[ -z "$(why_no_machine)" ] || return 0
 	make_network
 	make_root
 	make_machine 'msl = 1s'
@@ -23,7 +14,7 @@ setup_file() {
 }
 
 setup() {
-	[ -n "${MACHINE:-}" ] || skip "$(missing)"
+	[ -n "${MACHINE:-}" ] || skip "$(why_no_machine)"
 }
 
 teardown_file() {
@@ -68,57 +59,6 @@ unit_is_gone() {
 		        client.read_all()
 		        assert not client.reset
 	END
-}
-
-# processes_are_in_order N: one master, one opener, no more idle workers than there should be, N busy ones.
-processes_are_in_order() {
-	assert_equal masters "$(machine_processes '^calmd: master' | wc -l)" 1
-	assert_equal openers "$(machine_processes '^calmd-opener' | wc -l)" 1
-	assert_equal "busy workers" "$(machine_processes '^calmd-worker: connection' | wc -l)" "$1"
-	assert_equal "idle workers" "$(machine_processes '^calmd-worker: idle' | wc -l)" 8
-}
-
-# three_sessions <SCRIPT: for run_peer; three clients have logged in before it, and log out after it.
-# machine() runs a command in the machine, all_go_on() has each session say what it was told before.
-three_sessions() {
-	{
-		cat <<-'END'
-			import json, subprocess
-			from telnet import *
-			def machine(*command):
-			    enter = ["nsenter", "-t", sys.argv[1], "-m", "-u", "-i", "-n", "-p", "-C", "--"]
-			    return subprocess.run(enter + list(command), check=True, text=True,
-			                          stdout=subprocess.PIPE).stdout.strip()
-			def wait_until_active():
-			    deadline = time.monotonic() + 30
-			    while machine("systemctl", "show", "calmd", "-P", "ActiveState") != "active":
-			        assert time.monotonic() < deadline
-			        time.sleep(0.1)
-			def log_in(address):
-			    client = Telnet(address, PORT, timeout=30)
-			    client.read_until(rb"login: $")
-			    client.type("guest\r")
-			    client.read_until(rb"Password: $")
-			    client.type("guest\r")
-			    client.read_until(rb"guest@\S+:~\$ $")
-			    client.type("PS1='# '\r")
-			    client.read_until(rb"\r\n# $")
-			    return client
-			def all_go_on():
-			    for i, client in enumerate(clients):
-			        assert client.run(f"echo $x {time.monotonic()}").startswith(f"kept{i} ")
-			clients = [log_in(address) for address in (SERVER4, SERVER6, SERVER4)]
-			for i, client in enumerate(clients):
-			    client.run(f"x=kept{i}")
-		END
-		cat
-		cat <<-'END'
-			for client in clients:
-			    client.type("exit\r")
-			    client.read_all()
-			    assert not client.reset
-		END
-	} | run_peer "$(machine_leader)"
 }
 
 # exposure UNIT: the figure that systemd-analyze gives it.
