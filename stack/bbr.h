@@ -242,7 +242,7 @@ void bbr_note_queue(const struct congestion *cc, struct bbr *b, const struct bbr
 /* The path's own loss rate in thousandths, less than a tenth. */
 uint32_t bbr_quiet_loss(const struct congestion *cc, const struct bbr *b);
 
-/* LOST of TX_IN_FLIGHT is more than may be (IsInflightTooHigh). */
+/* LOST of TX_IN_FLIGHT is more than may be (IsInflightTooHigh): beside a queue, more than the path's own. */
 bool bbr_too_much_lost(const struct congestion *cc, const struct bbr *b, uint32_t lost,
                        uint32_t tx_in_flight);
 

@@ -11,11 +11,16 @@
  * the path carries. But a queue that runs over is seen first in the round trips.
  * So losses while no queue stands make a rate of their own, the path's own.
  * Beside a queue, what is lost beyond that rate is congestion; where no queue is
- * seen, and in a probe, it is when it exceeds that rate by 2 %. The rate is
+ * seen, and in Startup, it is when it exceeds that rate by 2 %. The rate is
  * capped, so that a fifth of a flight lost is too much on any path, as in BBR's
  * first version: behind a buffer so small that no queue is ever seen, that is
  * what bounds us. The pacing rate makes up for the path's own losses, for bw is
  * what arrives.
+ *
+ * A probe beside a queue thus ends with the first loss that the path does not
+ * explain. The draft lets it go on up to 2 %; but who shares that queue and answers
+ * every loss, as Reno and CUBIC do, gives way meanwhile, the probe finds room, and
+ * inflight_longterm grows from probe to probe at his expense.
  */
 #include "bbr.h"
 
@@ -28,7 +33,6 @@
 #define QUIET_LOSS_LEAST 1u  /* thousandths: less is none */
 #define QUIET_LOSS_MOST  90u /* thousandths */
 #define QUIET_SLACK      2u  /* segments: few losses make no rate */
-#define LOSS_THOUSANDTHS (BBR_LOSS_THRESHOLD * 10)
 
 /* ---- which losses count ---- */
 
@@ -82,12 +86,18 @@ static uint64_t bbr_loss_of_path(const struct congestion *cc, const struct bbr *
 	return quiet > 0 ? lost + QUIET_SLACK * (uint64_t)cc->mss : 0;
 }
 
-/* What may be lost of TX_IN_FLIGHT in a probe, in bytes. */
+/*
+ * What may be lost of TX_IN_FLIGHT, in bytes, before it means something. In Startup
+ * there is a queue in any case.
+ */
 static uint64_t bbr_loss_allowed(const struct congestion *cc, const struct bbr *b,
                                  uint32_t tx_in_flight)
 {
-	return bbr_loss_of_path(cc, b, tx_in_flight) +
-	       (uint64_t)tx_in_flight * BBR_LOSS_THRESHOLD / 100;
+	uint64_t lost = bbr_loss_of_path(cc, b, tx_in_flight);
+
+	if (b->full_bw_reached && bbr_queue_stands(b))
+		return lost;
+	return lost + (uint64_t)tx_in_flight * BBR_LOSS_THRESHOLD / 100;
 }
 
 bool bbr_too_much_lost(const struct congestion *cc, const struct bbr *b, uint32_t lost,
@@ -110,15 +120,6 @@ void bbr_save_for_undo(const struct congestion *cc, struct bbr *b)
 	b->undo_inflight_longterm = b->inflight_longterm;
 }
 
-/* Outside of a probe: a loss beside a queue, unless the path explains it, or too much. */
-static bool bbr_loss_is_congestion(const struct congestion *cc, const struct bbr *b,
-                                   const struct congestion_lost *lost)
-{
-	if (bbr_queue_stands(b))
-		return lost->lost > bbr_loss_of_path(cc, b, lost->tx_in_flight);
-	return bbr_too_much_lost(cc, b, lost->lost, lost->tx_in_flight);
-}
-
 static void bbr_note_loss(const struct congestion *cc, struct bbr *b,
                           const struct congestion_lost *lost)
 {
@@ -128,7 +129,7 @@ static void bbr_note_loss(const struct congestion *cc, struct bbr *b,
 		b->is_loss_in_round = 1;
 		b->is_congestion_in_round = 0;
 	}
-	if (bbr_loss_is_congestion(cc, b, lost))
+	if (bbr_too_much_lost(cc, b, lost->lost, lost->tx_in_flight))
 		b->is_congestion_in_round = 1;
 }
 

@@ -433,6 +433,47 @@ static void a_probe_that_loses_too_much_bounds_what_is_in_flight(void **state)
 	bottleneck_close(&path);
 }
 
+static void a_probe_beside_a_queue_ends_with_its_first_loss(void **state)
+{
+	struct bottleneck path;
+	struct flow *flow = cruising(&path);
+	struct bbr *b = bbr_in(flow);
+	uint32_t flight;
+
+	(void)state;
+	run_until(&path, flow, BBR_PROBE_BW_UP, 4 * SECOND);
+	bottleneck_run(&path, 10 * MS);
+	flight = flow->in_flight;
+	b->latest_rtt_us = 21 * MS; /* nobody has filled a queue: 2 % may get lost */
+	lose(&path, flow, 2);
+	assert_int_equal(b->state, BBR_PROBE_BW_UP);
+	assert_int_equal(b->inflight_longterm, BBR_UNBOUNDED);
+	b->latest_rtt_us = 30 * MS;
+	lose(&path, flow, 1);
+	assert_int_equal(b->state, BBR_PROBE_BW_DOWN);
+	assert_in_range(b->inflight_longterm, flight - 2 * MSS, flight);
+	bottleneck_close(&path);
+}
+
+static void a_probe_beside_a_queue_forgives_what_the_path_loses(void **state)
+{
+	struct bottleneck path;
+	struct flow *flow = cruising(&path);
+	struct bbr *b = bbr_in(flow);
+
+	(void)state;
+	run_until(&path, flow, BBR_PROBE_BW_UP, 4 * SECOND);
+	bottleneck_run(&path, 10 * MS);
+	b->latest_rtt_us = 30 * MS;
+	b->quiet_delivered = 990 * MSS;
+	b->quiet_lost = 10 * MSS;
+	lose(&path, flow, 4); /* of 180, 2 are usual: twice that, and 2 for luck */
+	assert_int_equal(b->state, BBR_PROBE_BW_UP);
+	lose(&path, flow, 8);
+	assert_int_equal(b->state, BBR_PROBE_BW_DOWN);
+	bottleneck_close(&path);
+}
+
 static void after_a_probe_that_went_too_far_the_next_one_is_careful(void **state)
 {
 	struct bottleneck path;
@@ -825,6 +866,8 @@ int main(void)
 		cmocka_unit_test(a_loss_without_a_queue_is_the_paths_own),
 		cmocka_unit_test(the_paths_own_loss_rate_is_measured_and_bounded),
 		cmocka_unit_test(a_probe_that_loses_too_much_bounds_what_is_in_flight),
+		cmocka_unit_test(a_probe_beside_a_queue_ends_with_its_first_loss),
+		cmocka_unit_test(a_probe_beside_a_queue_forgives_what_the_path_loses),
 		cmocka_unit_test(after_a_probe_that_went_too_far_the_next_one_is_careful),
 		cmocka_unit_test(a_spurious_loss_takes_it_back_to_startup),
 		cmocka_unit_test(a_time_out_leaves_one_segment_and_the_window_comes_back),
