@@ -127,7 +127,7 @@ static bool bottleneck(struct link *link, uint32_t bytes, unsigned to, uint64_t 
                        uint64_t *through_us, uint8_t *tos)
 {
 	const struct link_config *config = &link->config;
-	uint64_t *busy = &link->busy_until_ns[to];
+	uint64_t *busy = &link->busy_until_ns[to & 1];
 	uint64_t now_ns = now_us * 1000;
 	uint64_t waiting;
 
@@ -211,7 +211,7 @@ static void refuse(struct link *link, const struct packet_out *out, unsigned to,
 
 	if (!link->config.too_big || link->count == LINK_PACKETS)
 		return;
-	packet = make(out, !to);
+	packet = make(out, to ^ 1);
 	packet->too_big = link->config.mtu;
 	packet->at_us = now_us + link->config.delay_us;
 	put(link, packet);
@@ -223,7 +223,7 @@ void link_send(struct link *link, const struct packet_out *packet, unsigned to, 
 
 	if (now_us < link->dark_until_us)
 		return;
-	if ((to == 1 || !config->loss_to_one) && chance(link, config->loss))
+	if (((to & 1) || !config->loss_to_one) && chance(link, config->loss))
 		return;
 	if (config->mtu != 0 && packet->header_length + packet->data_length > config->mtu) {
 		refuse(link, packet, to, now_us);

@@ -33,13 +33,13 @@ struct link_config {
 	uint32_t mark;    /* packets that can bear it get CE when more than that wait; 0: never */
 	uint32_t mtu;     /* larger packets are dropped; 0: none is too large */
 	bool too_big;     /* ... and their sender told by ICMP */
-	bool loss_to_one; /* only packets to party 1 get lost */
+	bool loss_to_one; /* only packets to odd parties get lost */
 };
 
 struct link_packet {
 	uint64_t at_us;
 	uint64_t order;
-	unsigned to;      /* 0 or 1 */
+	unsigned to;      /* which party */
 	uint32_t too_big; /* not a segment that arrives: one of TO's own was larger than this */
 	uint8_t tos;
 	struct ip_address src;
@@ -61,7 +61,10 @@ struct link {
 void link_open(struct link *link, const struct link_config *config, struct random *random);
 void link_close(struct link *link);
 
-/* Sends a packet towards party TO. */
+/*
+ * Sends a packet towards party TO. The other end is TO ^ 1; all packets to odd parties
+ * share one bottleneck, all packets to even ones the other.
+ */
 void link_send(struct link *link, const struct packet_out *packet, unsigned to, uint64_t now_us);
 
 /* When the next packet arrives; UINT64_MAX: none is in flight. */
