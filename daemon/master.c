@@ -3,7 +3,7 @@
  *
  * It is started by the supervisor with a channel and nothing else. The first
  * message brings the configuration and descriptors; then the master gives up its
- * rights, maps the connection table, makes or takes up an engine on it, listens,
+ * rights, enters the sandbox (sandbox_calls.c), maps the connection table, makes or takes up an engine on it, listens,
  * takes in what else the supervisor keeps, goes on where a former master stopped
  * (master_takeover.c), says MESSAGE_READY and loops (master_loop.c).
  *
@@ -22,10 +22,12 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bsd/unistd.h>
 #include <event2/event.h>
+#include <jansson.h>
 
 #include "daemon/call.h"
 #include "daemon/control.h"
@@ -36,6 +38,7 @@
 #include "daemon/pool.h"
 #include "daemon/privileges.h"
 #include "daemon/route.h"
+#include "daemon/sandbox_calls.h"
 
 /* The descriptors that come with MESSAGE_MASTER_CONFIG, in this order. */
 enum {
@@ -196,10 +199,46 @@ static struct event_base *create_base(void)
 	return base;
 }
 
+/*
+ * What libraries do once, at their first use, and cannot do in an empty root or in the sandbox:
+ * libevent's loop makes a pipe, jansson looks for a random seed of its hashes, libc for
+ * the time zone.
+ */
+static bool prepare_libraries(struct master *m)
+{
+	size_t seed = 0;
+
+	if ((m->base = create_base()) == NULL) {
+		log_error("cannot make the event loop");
+		return false;
+	}
+	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
+		log_error("cannot get a random seed: %s", strerror(errno));
+		return false;
+	}
+	json_object_seed(seed | 1); /* 0: it is to look for one itself */
+	tzset();
+	return true;
+}
+
+/* Before anything that a stranger may have written is looked at, such as the table. */
+static bool enter_sandbox(struct master *m)
+{
+	static struct sandbox_filter filter;
+	const char *what = "filter";
+
+	/* the filter is written into a file first, which the limits forbid */
+	if (sandbox_build(ROLE_MASTER, &filter) == 0 && sandbox_limit(0, &what) == 0 &&
+	    sandbox_enter(filter.code, filter.length, m->channel) == 0)
+		return true;
+	log_error("cannot enter the sandbox: %s: %s", what, strerror(errno));
+	return false;
+}
+
 static bool create_parts(struct master *m, const int *fd)
 {
-	if ((m->base = create_base()) == NULL || (m->pool = pool_create(m)) == NULL ||
-	    (m->calls = call_create(m)) == NULL || (m->link = link_create(m)) == NULL) {
+	if ((m->pool = pool_create(m)) == NULL || (m->calls = call_create(m)) == NULL ||
+	    (m->link = link_create(m)) == NULL) {
 		log_error("cannot start the master: out of memory");
 		return false;
 	}
@@ -259,7 +298,7 @@ int master_main(void)
 	if (!receive_config(m))
 		goto end;
 	memcpy(fd, m->message.fd, sizeof(fd));
-	if (!drop_rights(m, fd[CONFIG_CHROOT]))
+	if (!prepare_libraries(m) || !drop_rights(m, fd[CONFIG_CHROOT]) || !enter_sandbox(m))
 		goto end;
 	setproctitle("master");
 	if (!create_parts(m, fd) || !master_take_in(m))

@@ -24,6 +24,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "daemon/sandbox.h"
+
 #define BIT(role) (1u << (role))
 #define ANY_TIME  (PHASE_START | PHASE_RUN | PHASE_SESSION | PHASE_END)
 
@@ -76,7 +78,9 @@ static const struct rule rules[] = {
 	{MESSAGE_LOG, MASTER | WORKER | OPENER, SUPERVISOR, ANY_TIME, sizeof(struct message_log),
          sizeof(struct message_log) + LOG_LINE_MAX, FDS(0)},
 
-	{MESSAGE_WORKER_CONFIG, SUPERVISOR, WORKER, ANY_TIME, SIZE(worker_config), FDS(1)},
+	{MESSAGE_WORKER_CONFIG, SUPERVISOR, WORKER, ANY_TIME, sizeof(struct message_worker_config),
+         sizeof(struct message_worker_config) + SANDBOX_FILTER_MAX * sizeof(struct sock_filter),
+         FDS(1)},
 	{MESSAGE_OPENER_CONFIG, SUPERVISOR, OPENER, ANY_TIME, SIZE(opener_config), FDS(0)},
 
 	{MESSAGE_OPEN, MASTER, WORKER, ANY_TIME, SIZE(open), FDS(0)},
@@ -95,6 +99,7 @@ static const struct rule rules[] = {
 	{MESSAGE_PRIV_LISTEN_END, MASTER, SUPERVISOR, PHASE_RUN, SIZE(listen), FDS(0)},
 	{MESSAGE_HEARTBEAT, SUPERVISOR, MASTER, ANY_TIME, EMPTY, FDS(0)},
 	{MESSAGE_HEARTBEAT, MASTER, SUPERVISOR, ANY_TIME, EMPTY, FDS(0)},
+	{MESSAGE_VIOLATION, MASTER | WORKER, SUPERVISOR, ANY_TIME, SIZE(violation), FDS(0)},
 	{MESSAGE_CONFIGURE, SUPERVISOR, MASTER, ANY_TIME, SIZE(master_config), FDS(0)},
 	{MESSAGE_ANSWER, SUPERVISOR, MASTER, ANY_TIME, sizeof(struct message_answer),
          sizeof(struct message_answer) + MESSAGE_ANSWER_TEXT_MAX, FDS(0)},
@@ -133,6 +138,7 @@ static const char *const message_names[MESSAGE_TYPES] = {
 	[MESSAGE_PRIV_DRAIN] = "priv_drain",
 	[MESSAGE_PRIV_RESUME] = "priv_resume",
 	[MESSAGE_PRIV_LISTEN_END] = "priv_listen_end",
+	[MESSAGE_VIOLATION] = "violation",
 	[MESSAGE_CONFIGURE] = "configure",
 	[MESSAGE_ANSWER] = "answer",
 	[MESSAGE_HEARTBEAT] = "heartbeat",

@@ -76,7 +76,7 @@ enum message_type {
 	MESSAGE_LOG,        /* struct message_log, text; from every role to the supervisor */
 
 	/* supervisor to worker; fds: chroot directory */
-	MESSAGE_WORKER_CONFIG, /* struct message_worker_config */
+	MESSAGE_WORKER_CONFIG, /* struct message_worker_config, filter of the sandbox */
 	/* supervisor to opener */
 	MESSAGE_OPENER_CONFIG, /* struct message_opener_config */
 
@@ -111,6 +111,9 @@ enum message_type {
 
 	/* worker to master */
 	MESSAGE_SIGNATURE, /* struct message_signature: its client has sent what only an attack sends */
+
+	/* master or worker to supervisor */
+	MESSAGE_VIOLATION, /* struct message_violation: the sandbox has ended the sender */
 
 	MESSAGE_TYPES
 };
@@ -234,7 +237,14 @@ struct message_worker_config {
 	uint32_t rx_size, tx_size;
 	uint64_t worker;
 	uint32_t log_level;
-	uint32_t reserved;
+	uint32_t
+		filter_length; /* of the sandbox's filter, which follows: struct sock_filter each */
+};
+
+/* A system call that is not in the sender's list (sandbox_calls.c), and was not made. */
+struct message_violation {
+	uint32_t call;
+	uint32_t architecture; /* AUDIT_ARCH_..., whose number that is */
 };
 
 #define MESSAGE_STRINGS_MAX  32u

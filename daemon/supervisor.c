@@ -34,8 +34,10 @@
 #include <unistd.h>
 
 #include "daemon/address_text.h"
+#include "daemon/capabilities.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
+#include "daemon/sandbox_calls.h"
 #include "daemon/service.h"
 #include "daemon/spawn.h"
 #include "daemon/supervisor_open.h"
@@ -85,6 +87,8 @@ void supervisor_announce(struct supervisor *s)
 		                         i == 0 ? "" : ", ",
 		                         endpoint_format(&s->config->listen[i], text));
 	log_info("calmd %s ready, listening on %s", version_text(), list);
+	if (!sandbox_exists())
+		log_warning("built without the sandbox of master and workers");
 	service_ready();
 }
 
@@ -162,6 +166,8 @@ static int reserve(struct supervisor *s)
 	}
 	if (spawn_reserve(!CHILDREN_MAY_SPEAK && s->config->log_level < LOG_LEVEL_DEBUG) < 0)
 		return supervisor_fail("/dev/null");
+	if (capabilities_drop() < 0)
+		return supervisor_fail("capabilities");
 	return supervisor_raise_limits(s);
 }
 

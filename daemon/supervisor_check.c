@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "daemon/capabilities.h"
 #include "daemon/engine_config.h"
 #include "daemon/log.h"
 #include "daemon/spawn.h"
@@ -81,7 +82,8 @@ int supervisor_check(const struct config_source *source)
 		log_error("%s", why);
 		return 1;
 	}
-	bool good = same_formats(&registry.formats) && can_go_on(&registry);
+	bool good =
+		capabilities_drop() == 0 && same_formats(&registry.formats) && can_go_on(&registry);
 	registry_free(&registry);
 	/* What the next reload, or the next start, would find. */
 	if (good && config_load(source, &config, error) < 0) {

@@ -10,7 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/log.h"
 #include "daemon/log_output.h"
+#include "daemon/sandbox_calls.h"
 #include "daemon/spawn.h"
 #include "daemon/supervisor_opener.h"
 #include "daemon/supervisor_state.h"
@@ -68,6 +70,18 @@ static void relay(struct child *child, const struct message *message)
 	          message->header.length - sizeof(record));
 }
 
+/* It is about to end, or says so; its word is not relied upon. */
+static void end_violator(struct child *child, const struct message_violation *violation)
+{
+	char text[SANDBOX_CALL_MAX];
+
+	log_error("%s %d made the system call %s, which it may not, and is ended",
+	          role_name(child->channel.peer), (int)child->pid,
+	          sandbox_call_text(violation, text));
+	child->violated = true;
+	child_kill(child);
+}
+
 bool child_message(struct child *child, const struct message *message)
 {
 	struct channel *channel = &child->channel;
@@ -78,6 +92,9 @@ bool child_message(struct child *child, const struct message *message)
 		return true;
 	case MESSAGE_LOG:
 		relay(child, message);
+		return true;
+	case MESSAGE_VIOLATION:
+		end_violator(child, (const void *)message->payload);
 		return true;
 	default:
 		return false;

@@ -17,6 +17,7 @@
 #include "daemon/clock.h"
 #include "daemon/engine_config.h"
 #include "daemon/log.h"
+#include "daemon/sandbox_calls.h"
 #include "daemon/supervisor_open.h"
 #include "daemon/supervisor_state.h"
 #include "daemon/users.h"
@@ -200,7 +201,11 @@ int supervisor_prepare(struct supervisor *s)
 {
 	master_config_fill(s->config, &s->master_config);
 	s->master_config.started_us = clock_now_us();
-	return find_users(s) < 0 || programs_open(s) < 0 ? -1 : 0;
+	if (find_users(s) < 0 || programs_open(s) < 0)
+		return -1;
+	return sandbox_build(ROLE_WORKER, &s->worker_filter) == 0
+	               ? 0
+	               : supervisor_fail("filter of the workers' sandbox");
 }
 
 int supervisor_open(struct supervisor *s)

@@ -20,6 +20,7 @@
 #include "daemon/master.h"
 #include "daemon/raw_socket.h"
 #include "daemon/registry.h"
+#include "daemon/sandbox.h"
 #include "daemon/service.h"
 #include "daemon/state_file.h"
 #include "daemon/supervisor_listen.h"
@@ -161,6 +162,7 @@ struct supervisor {
 	struct rlimit files; /* RLIMIT_NOFILE as found, for workers and sessions */
 	uint32_t worker_uid, worker_gid;
 	int program_calmd, program_worker, program_opener;
+	struct sandbox_filter worker_filter;
 	struct kept kept;
 	struct lobby lobby;
 	struct child master;

@@ -38,7 +38,7 @@
 /* Nobody from outside sends these but to test what follows. */
 static bool own_fault(const struct child *master, int status)
 {
-	static const int faults[] = {SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGSYS};
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGSYS, SIGXFSZ};
 
 	if (!WIFSIGNALED(status) || master->violated)
 		return true;

@@ -142,14 +142,22 @@ static int start_process(struct supervisor *s, struct worker *worker, const stru
 /* Everybody learns of the new worker. */
 static void introduce(struct supervisor *s, struct worker *worker, int opener_end)
 {
-	const struct message_worker_config config = {
-		.uid = s->worker_uid,
-		.gid = s->worker_gid,
-		.rx_size = worker->rx_size,
-		.tx_size = worker->tx_size,
-		.worker = worker->number,
-		.log_level = s->config->log_level,
+	struct {
+		struct message_worker_config config;
+		struct sock_filter filter[SANDBOX_FILTER_MAX];
+	} start = {
+		.config =
+			{
+				.uid = s->worker_uid,
+				.gid = s->worker_gid,
+				.rx_size = worker->rx_size,
+				.tx_size = worker->tx_size,
+				.worker = worker->number,
+				.log_level = s->config->log_level,
+				.filter_length = s->worker_filter.length,
+			},
 	};
+	size_t filter_bytes = s->worker_filter.length * sizeof(start.filter[0]);
 	const struct message_worker message = {
 		.worker = worker->number,
 		.pid = (uint32_t)worker->child.pid,
@@ -157,8 +165,9 @@ static void introduce(struct supervisor *s, struct worker *worker, int opener_en
 		.tx_size = worker->tx_size,
 	};
 
-	channel_send(&worker->child.channel, MESSAGE_WORKER_CONFIG, &config, sizeof(config),
-	             &s->kept.chroot_directory, 1);
+	memcpy(start.filter, s->worker_filter.code, filter_bytes);
+	channel_send(&worker->child.channel, MESSAGE_WORKER_CONFIG, &start,
+	             sizeof(start.config) + filter_bytes, &s->kept.chroot_directory, 1);
 	channel_send(&s->opener.channel, MESSAGE_WORKER_ADD, &message, sizeof(message), &opener_end,
 	             1);
 	master_tell_worker(s, worker);

@@ -102,6 +102,7 @@ noreturn void keeper_run(const struct keeping *keeping)
 	signal(SIGCHLD, SIG_DFL);
 	if (keep_descriptors(keeping->channel, keeping->pty.slave) < 0)
 		_exit(1);
+	title_name("calmd-keeper");
 	title_set("calmd-keeper: pts/%u", keeping->pty.number);
 	pid_t pid = fork_login(keeping);
 	if (pid < 0)

@@ -118,6 +118,7 @@ static void start(void)
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, OPENER_FD_SUPERVISOR, &event) < 0)
 		fail("cannot watch the supervisor");
+	title_name("calmd-opener");
 	title_set("calmd-opener");
 	const struct message_ready ready = {.pid = (uint32_t)getpid()};
 	if (message_send(OPENER_FD_SUPERVISOR, MESSAGE_READY, &ready, sizeof(ready), NULL, 0, 0) <

@@ -43,5 +43,9 @@ void title_set(const char *format, ...)
 		length = title_size - 1;
 	memset(title_area, 0, title_size);
 	memcpy(title_area, text, length);
-	prctl(PR_SET_NAME, text, 0, 0, 0); /* takes the first 15 bytes */
+}
+
+void title_name(const char *name)
+{
+	prctl(PR_SET_NAME, name, 0, 0, 0);
 }

@@ -8,6 +8,12 @@
  */
 void title_init(int argc, char **argv);
 
+/*
+ * Sets the short name, of 15 bytes at most, that the kernel has for the process. Not in the
+ * sandbox, where prctl(2) is not allowed.
+ */
+void title_name(const char *name);
+
 /* Sets the title; what does not fit the space of the old one is cut. Before title_init: nothing. */
 void title_set(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -12,6 +12,7 @@
 #include "daemon/log.h"
 #include "daemon/privileges.h"
 #include "daemon/ring_map.h"
+#include "daemon/sandbox.h"
 #include "shell/title.h"
 
 static struct worker the_worker;
@@ -75,18 +76,20 @@ static void fail(const char *what)
 static void start(struct worker *worker)
 {
 	struct message_worker_config config;
+	const struct sock_filter *filter;
 	const char *step = "";
 
 	worker->pty = worker->keeper = -1;
 	for (int fd = WORKER_FD_SUPERVISOR; fd <= WORKER_FD_BELL_RING; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	log_to_channel(WORKER_FD_SUPERVISOR);
-	int directory = channel_configuration(&config);
+	int directory = channel_configuration(&config, &filter);
 	log_set_level((enum log_level)config.log_level);
 	if (ring_map(WORKER_FD_RING, config.rx_size, config.tx_size, &worker->ring) < 0)
 		fail("cannot map the ring");
 	close(WORKER_FD_RING);
-	if (privileges_drop(directory, config.uid, config.gid, &step) < 0)
+	if (privileges_drop(directory, config.uid, config.gid, &step) < 0 ||
+	    sandbox_limit(WORKER_FDS_MAX, &step) < 0)
 		fail(step);
 	close(directory);
 	if (wait_init(&worker->wait) < 0 ||
@@ -94,7 +97,10 @@ static void start(struct worker *worker)
 	    wait_watch(&worker->wait, WAIT_MASTER, WORKER_FD_MASTER, EPOLLIN) < 0 ||
 	    wait_watch(&worker->wait, WAIT_BELL, WORKER_FD_BELL_WAIT, EPOLLIN | EPOLLET) < 0)
 		fail("cannot watch the channels");
+	title_name("calmd-worker");
 	title_set("calmd-worker: idle");
+	if (sandbox_enter(filter, config.filter_length, WORKER_FD_SUPERVISOR) < 0)
+		fail("sandbox");
 	if (message_send(WORKER_FD_SUPERVISOR, MESSAGE_READY, NULL, 0, NULL, 0, 0) < 0)
 		worker_exit(0);
 }

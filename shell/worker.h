@@ -28,9 +28,7 @@
  * Nothing that the master's page holds is believed before it is checked; a value
  * that cannot be ends the worker.
  *
- * System calls while it relays: epoll_wait, epoll_ctl, recvmsg, sendmsg,
- * read, readv, write, poll, ioctl (TIOCPKT, TCGETS, TCSETS, TCFLSH, TIOCSIG, TIOCGPTPEER
- * and TIOCSWINSZ, each of the pty), shutdown, close, clock_gettime, madvise, prctl, exit_group.
+ * System calls: those that daemon/sandbox_calls.c has for a worker, each with its reason.
  */
 #ifndef SHELL_WORKER_H
 #define SHELL_WORKER_H
@@ -54,6 +52,9 @@
 #define WORKER_FD_RING       6
 #define WORKER_FD_BELL_WAIT  7 /* the master rings */
 #define WORKER_FD_BELL_RING  8 /* the worker rings */
+
+/* Descriptors that it may have: those above, pty, keeper and epoll, those of one message. */
+#define WORKER_FDS_MAX 32u
 
 /* Milliseconds. */
 #define WORKER_QUIET_MS     600   /* a client without any telnet command gets its session after */
@@ -190,8 +191,12 @@ bool worker_timer_due(struct worker *worker, enum worker_timer timer);
 
 /* ---- worker_channel.c: what comes over the channels ---- */
 
-/* Receives the configuration; returns the chroot directory's descriptor. */
-int channel_configuration(struct message_worker_config *config);
+/*
+ * Receives the configuration, and the filter of the sandbox, which stays good until the next
+ * message; returns the chroot directory's descriptor.
+ */
+struct sock_filter;
+int channel_configuration(struct message_worker_config *config, const struct sock_filter **filter);
 /* Handles what is there on each channel. */
 void channel_supervisor(struct worker *worker);
 void channel_master(struct worker *worker);

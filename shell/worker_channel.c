@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/log.h"
+#include "daemon/sandbox.h"
 #include "shell/worker.h"
 
 /* Large, and needed rarely: one for all. */
@@ -45,7 +46,7 @@ static bool receive(int channel, enum role from, int flags, bool *gone)
 	return false;
 }
 
-int channel_configuration(struct message_worker_config *config)
+int channel_configuration(struct message_worker_config *config, const struct sock_filter **filter)
 {
 	bool gone;
 
@@ -54,6 +55,12 @@ int channel_configuration(struct message_worker_config *config)
 	if (message.header.type != MESSAGE_WORKER_CONFIG)
 		worker_exit(message.header.type == MESSAGE_TERMINATE ? 0 : 1);
 	memcpy(config, message.payload, sizeof(*config));
+	*filter = (const void *)(message.payload + sizeof(*config));
+	if (message.header.length !=
+	    sizeof(*config) + config->filter_length * sizeof(struct sock_filter)) {
+		log_error("the filter of the sandbox is not whole");
+		worker_exit(1);
+	}
 	return message.fd[0];
 }
 

@@ -23,6 +23,7 @@
 #include "daemon/log.h"
 #include "daemon/message.h"
 #include "daemon/ring_map.h"
+#include "daemon/sandbox_calls.h"
 
 static struct message message;
 
@@ -112,21 +113,31 @@ static void configure_opener(struct shell_session *s, const char *const login[],
 
 static void configure_worker(struct shell_session *s)
 {
-	struct message_worker_config config = {
+	struct {
+		struct message_worker_config config;
+		struct sock_filter filter[SANDBOX_FILTER_MAX];
+	} start;
+	struct sandbox_filter filter;
+
+	assert_int_equal(sandbox_build(ROLE_WORKER, &filter), 0);
+	start.config = (struct message_worker_config){
 		.uid = 65534,
 		.gid = 65534,
 		.rx_size = s->ring.rx_size,
 		.tx_size = s->ring.tx_size,
 		.worker = 1,
 		.log_level = LOG_LEVEL_DEBUG,
+		.filter_length = filter.length,
 	};
+	size_t filter_bytes = filter.length * sizeof(filter.code[0]);
+	memcpy(start.filter, filter.code, filter_bytes);
 	char empty[] = "/tmp/calmd-test-XXXXXX";
 
 	assert_non_null(mkdtemp(empty));
 	int directory = open(empty, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(directory >= 0);
-	assert_int_equal(message_send(s->worker_channel, MESSAGE_WORKER_CONFIG, &config,
-	                              sizeof(config), &directory, 1, 0),
+	assert_int_equal(message_send(s->worker_channel, MESSAGE_WORKER_CONFIG, &start,
+	                              sizeof(start.config) + filter_bytes, &directory, 1, 0),
 	                 0);
 	close(directory);
 	rmdir(empty);

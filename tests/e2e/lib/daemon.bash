@@ -101,7 +101,7 @@ stop_calmd() {
 # log_is_clean: whether no process of the daemon crashed or was found to misbehave. EXPECTED_LOG, an
 # extended regular expression, names lines that a test itself has caused.
 log_is_clean() {
-	local bad='Sanitizer|runtime error|was ended by signal|exited with status|is ended:|no longer listening|holds what cannot be'
+	local bad='Sanitizer|runtime error|was ended by signal|exited with status|is ended:|system call|no longer listening|holds what cannot be'
 	run ! grep -E "$bad" <(grep -vE "${EXPECTED_LOG:-^\$}" "$CALMD_DIR/log")
 }
 
