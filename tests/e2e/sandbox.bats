@@ -6,6 +6,10 @@ load lib
 # What the trespassers of this file cause.
 EXPECTED_LOG='made the system call|exited with status 159|was ended by signal 9'
 
+setup() {
+	ldd "$CALMD_BUILDDIR/daemon/calmd" | grep -q libseccomp || skip "built without a sandbox"
+}
+
 # roles: a line "ROLE PID" for each process, of a daemon with one session.
 roles() {
 	local keeper
