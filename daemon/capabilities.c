@@ -1,28 +1,32 @@
 /*
  * The supervisor's capabilities: the list, and giving up all others.
  *
- * The supervisor starts what must have all rights: the opener, whose sessions are
- * to be as on a console, so that sudo(8), passwd(1) and mount(8) work there. Rights that
- * have left the bounding set never come back, to no program that is executed. So the
- * bounding set stays as it was found, and the supervisor's own sets shrink: root's programs get
- * theirs from the bounding set when they are executed, and so does the next version of
- * the supervisor, which gives them up again.
+ * Sessions are to be as on a console: sudo(8), passwd(1) and mount(8) work there. So the
+ * opener needs all rights, and rights that have left the bounding set never come back, to
+ * no program that is executed. There are two cases.
  *
- * What that is good for: the supervisor's mistakes with a file, a mount or somebody's process
- * fail. What it is not good for: whoever runs code of his own in the supervisor
- * could execute a program and have all rights. Nothing that a stranger sends is read
- * there. Where the service manager limits the bounding set, these are the ones to leave in it,
- * and those that master and workers need to become what they are: CAP_SETGID, CAP_SETUID,
- * CAP_SETPCAP, CAP_SYS_CHROOT.
+ *   Somebody else starts the opener (`opener-socket`). The bounding set shrinks to what
+ *   is named here, and no_new_privs is set: whatever the supervisor executes, and the
+ *   next version that it becomes, has no more than that.
+ *
+ *   The supervisor starts it. Its bounding set stays as it was found, and only its own sets
+ *   shrink: root's programs get theirs from the bounding set when they are executed, and so
+ *   does the next version, which gives them up again. That guards against mistakes of
+ *   the supervisor, which fail, but not against somebody who runs code of his own in it:
+ *   he could execute a program.
+ *
+ * Master and workers begin as root's programs, and need a few rights to become what they are.
+ * Under no_new_privs a program gets nothing that the one that executes it does not have, so
+ * the supervisor has these then, permitted but not effective.
  */
 #include "daemon/capabilities.h"
 
 #include <cap-ng.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 
-static const unsigned named[] = {
+static const unsigned own[] = {
 	CAP_NET_RAW,          /* lanes, ICMP: at the start, at a reload, for a call */
 	CAP_NET_ADMIN,        /* their receive queues: SO_RCVBUFFORCE */
 	CAP_NET_BIND_SERVICE, /* guards on ports below 1024 */
@@ -32,30 +36,50 @@ static const unsigned named[] = {
 	CAP_DAC_READ_SEARCH,  /* configuration and programs where only their owner may look */
 };
 
-static bool is_named(unsigned capability)
+static const unsigned childrens[] = {
+	CAP_SYS_CHROOT, /* an empty root directory */
+	CAP_SETUID,     /* a user of their own */
+	CAP_SETGID,     /* and no group but its */
+	CAP_SETPCAP,    /* an empty bounding set */
+};
+
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
+static bool is_in(const unsigned *list, size_t count, unsigned capability)
 {
-	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
-		if (named[i] == capability)
+	for (size_t i = 0; i < count; i++) {
+		if (list[i] == capability)
 			return true;
 	}
 	return false;
 }
 
-int capabilities_drop(void)
+/* The sets that CAPABILITY leaves. */
+static unsigned sets_without(unsigned capability, bool elsewhere, bool no_new_privileges)
 {
-	const capng_type_t own = CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE;
+	unsigned all = CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE;
 
-	errno = 0;
+	if (is_in(own, COUNT(own), capability))
+		return CAPNG_INHERITABLE;
+	if (is_in(childrens, COUNT(childrens), capability))
+		return no_new_privileges ? CAPNG_EFFECTIVE | CAPNG_INHERITABLE : all;
+	return elsewhere ? all | CAPNG_BOUNDING_SET : all;
+}
+
+int capabilities_drop(bool sessions_elsewhere)
+{
+	if (sessions_elsewhere && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -1;
+	bool no_new_privileges = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+
+	errno = EPERM; /* the library does not always say */
 	if (capng_get_caps_process() < 0)
-		goto failed;
+		return -1;
 	for (unsigned capability = 0; capability <= CAP_LAST_CAP; capability++) {
-		if (!is_named(capability) && capng_update(CAPNG_DROP, own, capability) < 0)
-			goto failed;
+		unsigned sets = sets_without(capability, sessions_elsewhere, no_new_privileges);
+		if (capng_update(CAPNG_DROP, (capng_type_t)sets, capability) < 0)
+			return -1;
 	}
-	if (capng_apply(CAPNG_SELECT_CAPS) == 0)
-		return 0;
-failed:
-	if (errno == 0)
-		errno = EPERM;
-	return -1;
+	return capng_apply(sessions_elsewhere ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) == 0 ? 0
+	                                                                                    : -1;
 }

@@ -4,11 +4,14 @@
 #ifndef DAEMON_CAPABILITIES_H
 #define DAEMON_CAPABILITIES_H
 
+#include <stdbool.h>
+
 /*
- * Gives up every capability of this process that the list in capabilities.c does not name;
- * one that it names and does not have stays away. What root's programs get when they are
- * executed is not changed. 0, or -1 with errno.
+ * Gives up every capability of this process that the lists in capabilities.c do not name; one
+ * that they name and that is not there stays away. Where SESSIONS_ELSEWHERE, since
+ * somebody else starts the opener, no program that is executed from now on can have more than
+ * that either. 0, or -1 with errno.
  */
-int capabilities_drop(void);
+int capabilities_drop(bool sessions_elsewhere);
 
 #endif

@@ -166,7 +166,7 @@ static int reserve(struct supervisor *s)
 	}
 	if (spawn_reserve(!CHILDREN_MAY_SPEAK && s->config->log_level < LOG_LEVEL_DEBUG) < 0)
 		return supervisor_fail("/dev/null");
-	if (capabilities_drop() < 0)
+	if (capabilities_drop(s->config->opener_socket[0] != '\0') < 0)
 		return supervisor_fail("capabilities");
 	return supervisor_raise_limits(s);
 }

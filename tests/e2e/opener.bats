@@ -111,6 +111,7 @@ no_opener_is_left() {
 		import os, socket, sys
 		os.setresuid(65534, 65534, 65534)
 		listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		os.umask(0) # who listens is what is looked at, not who may connect
 		listener.bind(sys.argv[1])
 		listener.listen()
 		listener.settimeout(60)
