@@ -82,8 +82,8 @@ int supervisor_check(const struct config_source *source)
 		log_error("%s", why);
 		return 1;
 	}
-	bool good =
-		capabilities_drop(false) == 0 && same_formats(&registry.formats) && can_go_on(&registry);
+	bool good = capabilities_drop(false) == 0 && same_formats(&registry.formats) &&
+	            can_go_on(&registry);
 	registry_free(&registry);
 	/* What the next reload, or the next start, would find. */
 	if (good && config_load(source, &config, error) < 0) {
