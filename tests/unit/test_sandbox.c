@@ -241,7 +241,8 @@ static void a_worker_gets_no_more_memory(void **state)
 
 static void a_pty_gets_its_size_and_no_input(void **state)
 {
-	static const uint64_t allowed[] = {TIOCSWINSZ, TCGETS, TCFLSH, TIOCSIG};
+	static const uint64_t allowed[] = {TIOCSWINSZ, TCGETS,  TCSETS,     TCFLSH,
+	                                   TIOCSIG,    TIOCPKT, TIOCGPTPEER};
 	static const uint64_t not_allowed[] = {TIOCSTI, TIOCSETD, TIOCCONS, TIOCSCTTY, FIOASYNC, 0};
 
 	(void)state;
