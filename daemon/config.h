@@ -39,11 +39,15 @@ struct config {
 	uint32_t max_spare_workers;
 	struct message_strings login;
 	struct message_strings accept_env;
+	char banner[CONFIG_PATH_MAX];
 	uint64_t keepalive_us;
 	uint64_t user_timeout_us;
 	uint32_t user_timeout_option; /* 0: off */
 	uint32_t stalled_memory;
 	uint64_t call_timeout_us;
+	uint64_t login_timeout_us;
+	uint64_t idle_timeout_us;
+	uint64_t probe_us;
 	uint64_t msl_us;
 	uint32_t quiet; /* enum quiet_override */
 	uint64_t quiet_us;

@@ -15,6 +15,7 @@
 #include "daemon/master_state.h"
 #include "daemon/pool.h"
 #include "daemon/report.h"
+#include "daemon/session_notes.h"
 
 json_t *control_reply(json_t *result)
 {
@@ -54,7 +55,7 @@ static json_t *run_show(struct master *m, uint64_t id, uint64_t now_us)
 	if (!stack_info(m->stack, id, &info))
 		return control_refusal("no such connection");
 	report_clock_read(&clock, now_us);
-	return control_reply(report_show(&info, &clock));
+	return control_reply(report_show(&info, session_notes_find(m->notes, id), &clock));
 }
 
 static json_t *run_end(struct master *m, uint64_t id, bool done)
@@ -180,5 +181,5 @@ json_t *control_list_row(struct master *m, uint32_t *cursor, uint64_t now_us)
 	if (!stack_next(m->stack, cursor, &info))
 		return NULL;
 	report_clock_read(&clock, now_us);
-	return report_list_row(&info, &clock);
+	return report_list_row(&info, session_notes_find(m->notes, info.id), &clock);
 }

@@ -39,6 +39,7 @@
 #include "daemon/privileges.h"
 #include "daemon/route.h"
 #include "daemon/sandbox_calls.h"
+#include "daemon/session_notes.h"
 
 /* The descriptors that come with MESSAGE_MASTER_CONFIG, in this order. */
 enum {
@@ -238,7 +239,7 @@ static bool enter_sandbox(struct master *m)
 static bool create_parts(struct master *m, const int *fd)
 {
 	if ((m->pool = pool_create(m)) == NULL || (m->calls = call_create(m)) == NULL ||
-	    (m->link = link_create(m)) == NULL) {
+	    (m->link = link_create(m)) == NULL || (m->notes = session_notes_create()) == NULL) {
 		log_error("cannot start the master: out of memory");
 		return false;
 	}
@@ -272,6 +273,7 @@ static void destroy_parts(struct master *m)
 	link_destroy(m->link);
 	route_destroy(m->route);
 	pool_destroy(m->pool);
+	session_notes_destroy(m->notes);
 	if (m->stack != NULL)
 		stack_destroy(m->stack);
 	if (m->table != NULL)

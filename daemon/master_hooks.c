@@ -15,6 +15,7 @@
 #include "daemon/log.h"
 #include "daemon/master_state.h"
 #include "daemon/pool.h"
+#include "daemon/session_notes.h"
 
 #define LINES_BURST 100u
 #define LINE_US     50000u
@@ -111,6 +112,8 @@ static void on_moved(void *arg, uint64_t id, const struct flow *flow, enum tcp_s
 
 	log_move(m, id, flow, from, to, why);
 	call_moved(m->calls, id, to);
+	if (to == TCP_CLOSED)
+		session_notes_forget(m->notes, id);
 }
 
 static void on_ended(void *arg, uint64_t id, const struct flow *flow, const char *why)

@@ -23,6 +23,7 @@ struct event_base;
 struct link;
 struct pool;
 struct route;
+struct session_notes;
 
 struct master {
 	struct event_base *base;
@@ -43,6 +44,7 @@ struct master {
 	struct link *link;
 	struct route *route;
 	struct pool *pool;
+	struct session_notes *notes;
 	struct call_table *calls;
 	struct control *control;
 	int icmp_fd[2]; /* ICMPv4, ICMPv6 */

@@ -15,6 +15,7 @@
  *   priv_reload, priv_upgrade,      the same, for a control client
  *   priv_drain, priv_resume
  *   priv_open_session               worker asks the opener
+ *   priv_find_user                  worker asks its keeper
  */
 #include "daemon/message.h"
 
@@ -88,8 +89,12 @@ static const struct rule rules[] = {
 	{MESSAGE_SIGNATURE, WORKER, MASTER, PHASE_RUN, SIZE(signature), FDS(0)},
 
 	{MESSAGE_PRIV_OPEN_SESSION, WORKER, OPENER, PHASE_RUN, SIZE(open_session), FDS(0)},
-	{MESSAGE_SESSION, OPENER, WORKER, ANY_TIME, SIZE(session), 0, 2},
+	{MESSAGE_SESSION, OPENER, WORKER, ANY_TIME, sizeof(struct message_session),
+         sizeof(struct message_session) + SESSION_BANNER_MAX, 0, 2},
 	{MESSAGE_SESSION_ENDED, KEEPER, WORKER, ANY_TIME, SIZE(session_ended), FDS(0)},
+	{MESSAGE_PRIV_FIND_USER, WORKER, KEEPER, PHASE_SESSION, EMPTY, FDS(0)},
+	{MESSAGE_SESSION_USER, KEEPER, WORKER, ANY_TIME, SIZE(session_user), FDS(0)},
+	{MESSAGE_SESSION_NOTE, WORKER, MASTER, PHASE_RUN, SIZE(session_note), FDS(0)},
 
 	{MESSAGE_PRIV_RELOAD, MASTER, SUPERVISOR, PHASE_RUN, SIZE(request), FDS(0)},
 	{MESSAGE_PRIV_UPGRADE, MASTER, SUPERVISOR, PHASE_RUN, SIZE(request), FDS(0)},
@@ -132,6 +137,9 @@ static const char *const message_names[MESSAGE_TYPES] = {
 	[MESSAGE_PRIV_OPEN_SESSION] = "priv_open_session",
 	[MESSAGE_SESSION] = "session",
 	[MESSAGE_SESSION_ENDED] = "session_ended",
+	[MESSAGE_PRIV_FIND_USER] = "priv_find_user",
+	[MESSAGE_SESSION_USER] = "session_user",
+	[MESSAGE_SESSION_NOTE] = "session_note",
 	[MESSAGE_PRIV_RELOAD] = "priv_reload",
 	[MESSAGE_PRIV_UPGRADE] = "priv_upgrade",
 	[MESSAGE_PRIV_WORKER_END] = "priv_worker_end",
@@ -161,6 +169,31 @@ const char *signature_name(uint32_t signature)
 	};
 
 	return signature < SIGNATURES ? names[signature] : "unknown";
+}
+
+static const char *const ending_texts[SESSION_ENDINGS] = {
+	[SESSION_GOES_ON] = "it goes on",         [SESSION_LOGOUT] = "logout",
+	[SESSION_CLIENT] = "ended by the client", [SESSION_LOGIN_TIMEOUT] = "nobody logged in",
+	[SESSION_IDLE_TIMEOUT] = "no input",      [SESSION_SILENT] = "the client does not answer",
+	[SESSION_SHUTDOWN] = "calmd ends",        [SESSION_FAILED] = "no session could be opened",
+};
+
+const char *session_ending_text(uint32_t ending)
+{
+	return ending < SESSION_ENDINGS ? ending_texts[ending] : "unknown";
+}
+
+bool message_user_valid(const char *user, size_t size)
+{
+	size_t length = strnlen(user, size);
+
+	if (length == 0 || length == size || size > SESSION_LOGNAME_SIZE)
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		if (user[i] <= ' ' || user[i] > '~')
+			return false;
+	}
+	return true;
 }
 
 /* Room for the descriptors of one message. */

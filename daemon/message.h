@@ -85,7 +85,7 @@ enum message_type {
 
 	/* worker to opener, and its answer */
 	MESSAGE_PRIV_OPEN_SESSION, /* struct message_open_session */
-	MESSAGE_SESSION, /* struct message_session; fds when status is 0: pty, channel to the keeper */
+	MESSAGE_SESSION, /* struct message_session, text; fds when status is 0: pty, channel to the keeper */
 
 	/* keeper to worker */
 	MESSAGE_SESSION_ENDED, /* struct message_session_ended */
@@ -111,6 +111,11 @@ enum message_type {
 
 	/* worker to master */
 	MESSAGE_SIGNATURE, /* struct message_signature: its client has sent what only an attack sends */
+	MESSAGE_SESSION_NOTE, /* struct message_session_note: who is there, and why it ends */
+
+	/* worker to keeper, and its answer */
+	MESSAGE_PRIV_FIND_USER, /* no payload: who has logged in? */
+	MESSAGE_SESSION_USER,   /* struct message_session_user */
 
 	/* master or worker to supervisor */
 	MESSAGE_VIOLATION, /* struct message_violation: the sandbox has ended the sender */
@@ -185,6 +190,9 @@ struct message_master_config {
 	uint32_t stalled_memory;      /* bytes */
 	uint64_t call_timeout_us;
 	uint64_t ban_time_us;
+	uint64_t login_timeout_us; /* 0: none; these three are for workers */
+	uint64_t idle_timeout_us;
+	uint64_t probe_us;
 	uint32_t control_gid;      /* UINT32_MAX: none */
 	uint32_t control_read_gid; /* UINT32_MAX: none */
 	char busy_message[256];
@@ -261,11 +269,43 @@ struct message_opener_config {
 	uint32_t log_level;
 	struct message_strings login;      /* argv; %h and %u are not yet replaced */
 	struct message_strings accept_env; /* patterns */
+	char banner[256];                  /* path; "": none */
 };
 
+/* Times in milliseconds, 0: none. */
 struct message_open {
 	uint64_t conn_id;
 	struct flow flow;
+	uint32_t login_timeout_ms; /* until somebody has logged in */
+	uint32_t idle_timeout_ms;  /* without input */
+	uint32_t probe_ms;         /* of silence, until the client is asked whether it is there */
+	uint32_t reserved;
+};
+
+/* Why calmd, the session or the client has made an end. */
+enum session_ending {
+	SESSION_GOES_ON,
+	SESSION_LOGOUT,        /* login or the shell has ended */
+	SESSION_CLIENT,        /* the client has closed its side, or asked for the end */
+	SESSION_LOGIN_TIMEOUT, /* nobody logged in */
+	SESSION_IDLE_TIMEOUT,  /* no input */
+	SESSION_SILENT,        /* the client does not answer */
+	SESSION_SHUTDOWN,      /* calmd ends */
+	SESSION_FAILED,        /* there was none to be had */
+	SESSION_ENDINGS
+};
+
+#define SESSION_LOGNAME_SIZE 36u
+
+/* The whole of what is known; each replaces the one before. */
+struct message_session_note {
+	uint64_t conn_id;
+	uint32_t ending;                 /* enum session_ending */
+	char user[SESSION_LOGNAME_SIZE]; /* message_user_valid(), or "": nobody yet */
+};
+
+struct message_session_user {
+	char user[SESSION_LOGNAME_SIZE]; /* the same */
 };
 
 /* What is known as an attack on a telnet daemon; shell/signature.c says how each is told. */
@@ -326,13 +366,17 @@ struct message_ready {
 	uint32_t pid;
 };
 
+#define SESSION_BANNER_MAX 4096u
+
 struct message_session {
 	int32_t error; /* 0 or errno */
 	uint32_t pid;  /* the keeper */
+		       /* then the banner, without NUL: text for the client, lines end with CR LF */
 };
 
 struct message_session_ended {
-	int32_t status; /* as waitpid gives it */
+	int32_t status;                  /* as waitpid gives it */
+	char user[SESSION_LOGNAME_SIZE]; /* who was logged in, as in message_session_note */
 };
 
 /*
@@ -403,6 +447,11 @@ const char *message_name(uint32_t type);
 
 /* What the signature is, for people; "unknown" when out of range. */
 const char *signature_name(uint32_t signature);
+/* What an ending is, for people; "unknown" when out of range. */
+const char *session_ending_text(uint32_t ending);
+
+/* True for 1 to SESSION_LOGNAME_SIZE - 1 printable bytes without blanks, and a NUL: utmp's names. */
+bool message_user_valid(const char *user, size_t size);
 
 /* The role's name as in process titles and logs. */
 const char *role_name(enum role role);

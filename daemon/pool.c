@@ -14,7 +14,7 @@
  *
  * and is forgotten when it is both gone and not attached; the supervisor is then
  * told that nobody needs the ring (MESSAGE_WORKER_RELEASE). A worker that hangs
- * up its channel, or sends anything over it, is no longer listened to; the
+ * up its channel, or sends what it may not, is no longer listened to; the
  * supervisor notices its end.
  *
  * The hooks only mark and queue; the engine is called from pool_settle(),
@@ -250,6 +250,7 @@ void pool_gone(struct pool *pool, uint64_t number, uint64_t now_us)
 	if (w->gone)
 		return;
 	w->gone = true;
+	pool_read_last(w, now_us);
 	pool_close_channel(w);
 	if (!pool->settled)
 		return;
@@ -290,10 +291,23 @@ static void release(struct pool *pool)
 	}
 }
 
+/* Of the configuration's times none is above INT32_MAX of them. */
+static uint32_t milliseconds(uint64_t us)
+{
+	return us / 1000 <= INT32_MAX ? (uint32_t)(us / 1000) : INT32_MAX;
+}
+
 void pool_tell_taken(struct worker *w, const struct flow *flow)
 {
 	struct message_worker taken = {.worker = w->number};
-	struct message_open open = {.conn_id = w->conn.id, .flow = *flow};
+	const struct message_master_config *config = &w->pool->master->config;
+	struct message_open open = {
+		.conn_id = w->conn.id,
+		.flow = *flow,
+		.login_timeout_ms = milliseconds(config->login_timeout_us),
+		.idle_timeout_ms = milliseconds(config->idle_timeout_us),
+		.probe_ms = milliseconds(config->probe_us),
+	};
 
 	w->peer = flow->peer;
 	/* The supervisor first: it must know before it can see this worker end. */

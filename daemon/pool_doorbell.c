@@ -19,6 +19,7 @@
 #include "daemon/master_state.h"
 #include "daemon/pool.h"
 #include "daemon/pool_worker.h"
+#include "daemon/session_notes.h"
 
 void pool_view(const struct worker *w, struct ring_view *v)
 {
@@ -75,12 +76,42 @@ static bool take_signature(struct worker *w, const struct message_signature *rep
 	return true;
 }
 
+/* What is known of its session; kept as long as the connection is. */
+static bool take_note(struct worker *w, const struct message_session_note *note)
+{
+	struct master *m = w->pool->master;
+
+	if (!w->taken || note->conn_id != w->conn.id || note->ending >= SESSION_ENDINGS ||
+	    (note->user[0] != '\0' && !message_user_valid(note->user, sizeof(note->user))))
+		return false;
+	if (stack_flow(m->stack, w->conn) != NULL)
+		session_notes_set(m->notes, note);
+	return true;
+}
+
 /* True when what it says is in order. */
 static bool take_message(struct worker *w, const struct message *message, uint64_t now_us)
 {
-	return message_allowed(message, ROLE_WORKER, ROLE_MASTER, PHASE_RUN) &&
-	       message->header.type == MESSAGE_SIGNATURE &&
-	       take_signature(w, (const struct message_signature *)message->payload, now_us);
+	if (!message_allowed(message, ROLE_WORKER, ROLE_MASTER, PHASE_RUN))
+		return false;
+	switch (message->header.type) {
+	case MESSAGE_SIGNATURE:
+		return take_signature(w, (const struct message_signature *)message->payload,
+		                      now_us);
+	case MESSAGE_SESSION_NOTE:
+		return take_note(w, (const struct message_session_note *)message->payload);
+	default:
+		return false;
+	}
+}
+
+void pool_read_last(struct worker *w, uint64_t now_us)
+{
+	struct master *m = w->pool->master;
+
+	while (w->channel >= 0 && message_receive(w->channel, &m->message, MSG_DONTWAIT) > 0 &&
+	       take_message(w, &m->message, now_us))
+		;
 }
 
 /* It has hung up, has something to tell, or breaks the protocol. */

@@ -89,7 +89,10 @@ void pool_set_asleep(struct worker *w, uint32_t asleep);
 /* The worker has rung. */
 void pool_on_bell(evutil_socket_t fd, short what, void *arg);
 
-/* The worker's channel is readable: it has hung up, or sent what it may not. */
+/* The worker's channel is readable: it has something to tell, or has hung up. */
 void pool_on_channel(evutil_socket_t fd, short what, void *arg);
+
+/* The worker has ended: takes what it had still to tell. */
+void pool_read_last(struct worker *w, uint64_t now_us);
 
 #endif

@@ -103,7 +103,8 @@ json_t *report_status(const struct report_status *status)
 	return o;
 }
 
-json_t *report_list_row(const struct conn_info *info, const struct report_clock *clock)
+json_t *report_list_row(const struct conn_info *info, const struct message_session_note *note,
+                        const struct report_clock *clock)
 {
 	uint64_t since = info->established_us != 0 ? info->established_us : info->created_us;
 	json_t *o = json_object();
@@ -112,7 +113,9 @@ json_t *report_list_row(const struct conn_info *info, const struct report_clock 
 	set_text(o, "state", state_name(info->state));
 	json_object_set_new(o, "peer", endpoint_text(&info->flow.peer));
 	json_object_set_new(o, "local", endpoint_text(&info->flow.local));
-	json_object_set_new(o, "user", json_null());
+	json_object_set_new(o, "user",
+	                    note != NULL && note->user[0] != '\0' ? json_string(note->user)
+	                                                          : json_null());
 	json_object_set_new(o, "since", time_text(clock, since));
 	set_number(o, "rtt_us", info->srtt_us);
 	set_number(o, "cwnd", info->cwnd);
@@ -245,10 +248,14 @@ static void add_congestion(json_t *o, const struct conn_info *info)
 	set_number(o, "backoff", info->backoff);
 }
 
-json_t *report_show(const struct conn_info *info, const struct report_clock *clock)
+json_t *report_show(const struct conn_info *info, const struct message_session_note *note,
+                    const struct report_clock *clock)
 {
-	json_t *o = report_list_row(info, clock);
+	json_t *o = report_list_row(info, note, clock);
+	bool ended = note != NULL && note->ending != SESSION_GOES_ON;
 
+	json_object_set_new(o, "ending",
+	                    ended ? json_string(session_ending_text(note->ending)) : json_null());
 	add_origin(o, info, clock);
 	add_sequence(o, info);
 	add_options(o, info);

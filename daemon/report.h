@@ -48,15 +48,21 @@ struct report_status {
  */
 json_t *report_status(const struct report_status *status);
 
-/* id, state, peer, local, user, since, rtt_us, cwnd, snd_queue, rcv_queue. */
-json_t *report_list_row(const struct conn_info *info, const struct report_clock *clock);
+/*
+ * id, state, peer, local, user, since, rtt_us, cwnd, snd_queue, rcv_queue. NOTE is what is known
+ * of the session, NULL: nothing.
+ */
+json_t *report_list_row(const struct conn_info *info, const struct message_session_note *note,
+                        const struct report_clock *clock);
 
 /*
- * The row above and all else of struct conn_info under its own names; `history`
+ * The row above and all else of struct conn_info under its own names; `ending` says why the
+ * session was ended, or null while it was not; `history`
  * is an array of {state, time, after_us}, `timers` has what is left of each in
  * microseconds or null, `counters` the connection's own.
  */
-json_t *report_show(const struct conn_info *info, const struct report_clock *clock);
+json_t *report_show(const struct conn_info *info, const struct message_session_note *note,
+                    const struct report_clock *clock);
 
 /*
  * address, connections, per_minute, refused, dropped, signatures, failed_logins, points, last,

@@ -192,6 +192,9 @@ void master_config_fill(const struct config *config, struct message_master_confi
 	master->user_timeout_option = config->user_timeout_option;
 	master->stalled_memory = config->stalled_memory;
 	master->call_timeout_us = config->call_timeout_us;
+	master->login_timeout_us = config->login_timeout_us;
+	master->idle_timeout_us = config->idle_timeout_us;
+	master->probe_us = config->probe_us;
 	snprintf(master->busy_message, sizeof(master->busy_message), "%s\r\n",
 	         config->busy_message);
 	strlcpy(master->version, version_text(), sizeof(master->version));

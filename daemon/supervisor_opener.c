@@ -114,6 +114,7 @@ void opener_config_fill(const struct config *config, struct message_opener_confi
 		.login = config->login,
 		.accept_env = config->accept_env,
 	};
+	memcpy(opener->banner, config->banner, sizeof(opener->banner));
 }
 
 void opener_configure(struct supervisor *s)

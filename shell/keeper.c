@@ -1,7 +1,8 @@
 /*
  * A keeper: the parent of one session's login. It waits for the session to end
  * and tells the worker; when the worker's channel hangs up first it hangs the
- * session up. It writes utmp and wtmp.
+ * session up. It writes utmp and wtmp, and reads in utmp who has logged in when the
+ * worker asks.
  *
  * It needs no signal handler: the child's end comes through a pidfd.
  */
@@ -46,12 +47,9 @@ static int keep_descriptors(int channel, int slave)
  */
 static pid_t fork_login(const struct keeping *keeping)
 {
-	char address[LOGIN_ADDRESS_SIZE];
-
-	login_address(&keeping->request->peer, address);
 	pid_t pid = vfork();
 	if (pid == 0) {
-		login_record_start(keeping->pty.number, getpid(), address);
+		login_record_start(keeping->pty.number, getpid(), &keeping->request->peer);
 		login_exec(keeping->login, keeping->request, KEEPER_FD_SLAVE);
 	}
 	return pid;
@@ -70,8 +68,36 @@ static void hang_up(pid_t leader)
 	kill(-leader, SIGCONT);
 }
 
+/* The privileged answer to priv_find_user. */
+static void root_find_user(unsigned number)
+{
+	struct message_session_user user;
+
+	login_record_user(number, user.user);
+	message_send(KEEPER_FD_CHANNEL, MESSAGE_SESSION_USER, &user, sizeof(user), NULL, 0,
+	             MSG_DONTWAIT);
+}
+
+/* The worker asks something; false: it has hung up, or asks what it may not. */
+static bool worker_asks(unsigned number)
+{
+	static struct message message;
+	int got = message_receive(KEEPER_FD_CHANNEL, &message, MSG_DONTWAIT);
+
+	if (got < 0 && errno == EAGAIN)
+		return true;
+	if (got <= 0)
+		return false;
+	if (!message_allowed(&message, ROLE_WORKER, ROLE_KEEPER, PHASE_SESSION)) {
+		message_discard(&message);
+		return false;
+	}
+	root_find_user(number);
+	return true;
+}
+
 /* Waits until the child has ended, however long that takes. */
-static void wait_for_end(pid_t pid, int child)
+static void wait_for_end(pid_t pid, int child, unsigned number)
 {
 	struct pollfd fds[2] = {
 		{.fd = child, .events = POLLIN},
@@ -86,8 +112,7 @@ static void wait_for_end(pid_t pid, int child)
 		if (count == 0) {
 			kill(pid, SIGKILL);
 			timeout = -1;
-		} else if (fds[1].revents != 0) {
-			/* A worker has nothing to say to a keeper: this is its hang-up. */
+		} else if (fds[1].revents != 0 && !worker_asks(number)) {
 			hang_up(pid);
 			fds[1].fd = -1;
 			timeout = KILL_AFTER_MS;
@@ -111,9 +136,10 @@ noreturn void keeper_run(const struct keeping *keeping)
 	close(KEEPER_FD_SLAVE);
 	int child = pid > 0 ? pidfd_open(pid, 0) : -1;
 	if (child >= 0)
-		wait_for_end(pid, child);
+		wait_for_end(pid, child, keeping->pty.number);
 	while (pid > 0 && waitpid(pid, &ended.status, 0) < 0 && errno == EINTR)
 		;
+	login_record_user(keeping->pty.number, ended.user);
 	message_send(KEEPER_FD_CHANNEL, MESSAGE_SESSION_ENDED, &ended, sizeof(ended), NULL, 0,
 	             MSG_DONTWAIT);
 	if (pid > 0)

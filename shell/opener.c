@@ -7,7 +7,7 @@
  * the last of them.
  *
  * A worker asks once: its channel is closed with the answer. Keepers are reaped
- * by the kernel (SIGCHLD ignored); nobody asks the opener how one ended.
+ * (opener_keepers.c).
  */
 #include "shell/opener.h"
 
@@ -39,7 +39,8 @@ static struct login login;
 static struct message_opener_config config;
 static struct message message;
 static int epoll = -1;
-static bool retired; /* by a supervisor that has hung up: serves those that it was given */
+static char keepers_marker; /* epoll's word for something about the keepers; no client */
+static bool retired;        /* by a supervisor that has hung up: serves those that it was given */
 
 noreturn static void fail(const char *what)
 {
@@ -81,6 +82,8 @@ static void take_config(void)
 	}
 	login.count = config.login.count;
 	login.accept_env = &config.accept_env;
+	config.banner[sizeof(config.banner) - 1] = '\0';
+	login.banner = config.banner;
 }
 
 /*
@@ -110,14 +113,17 @@ static void start(void)
 		_exit(message.header.type == MESSAGE_TERMINATE ? 0 : 1);
 	take_config();
 	raise_limit();
-	/* Sessions inherit this, but for SIGCHLD, which the keeper puts back. */
+	/* Sessions inherit this. */
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL); /* not KILL and STOP, and what libc keeps */
-	signal(SIGCHLD, SIG_IGN);
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+	struct epoll_event keepers = {.events = EPOLLIN, .data.ptr = &keepers_marker};
+	int children = keepers_start();
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, OPENER_FD_SUPERVISOR, &event) < 0)
 		fail("cannot watch the supervisor");
+	if (children < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, children, &keepers) < 0)
+		fail("cannot watch the keepers");
 	title_name("calmd-opener");
 	title_set("calmd-opener");
 	const struct message_ready ready = {.pid = (uint32_t)getpid()};
@@ -249,7 +255,9 @@ noreturn void opener_run(void)
 
 		/* Workers first: the supervisor's messages may remove them. */
 		for (int i = 0; i < count; i++) {
-			if (events[i].data.ptr != NULL)
+			if (events[i].data.ptr == &keepers_marker)
+				keepers_ready();
+			else if (events[i].data.ptr != NULL)
 				worker_message(events[i].data.ptr);
 			else
 				supervisor = true;

@@ -8,7 +8,8 @@
  * login. The keeper is a plain fork, without exec: the opener holds no secret
  * that a keeper must not see, and a fork of a small process is what lets
  * hundreds of sessions a second begin. The first thing a keeper does is close
- * every descriptor that is not its own.
+ * every descriptor that is not its own. The opener reaps its keepers, and finishes
+ * the entries in utmp of one that was killed.
  */
 #ifndef SHELL_OPENER_H
 #define SHELL_OPENER_H
@@ -25,6 +26,7 @@ struct login {
 	size_t count;
 	const char *argv[MESSAGE_STRINGS_MAX]; /* with %h and %u not yet replaced */
 	const struct message_strings *accept_env;
+	const char *banner;  /* path; "": none */
 	struct rlimit files; /* RLIMIT_NOFILE */
 };
 
@@ -106,9 +108,31 @@ noreturn void login_exec(const struct login *login, const struct message_open_se
 
 /* ---- login_record.c ---- */
 
-/* Notes in utmp and wtmp that PID is logging in on pts/NUMBER from ADDRESS. */
-void login_record_start(unsigned number, int pid, const char *address);
-/* Notes that the session of PID on pts/NUMBER is over. */
+/* Notes in utmp that PID is logging in on pts/NUMBER from PEER. */
+void login_record_start(unsigned number, int pid, const struct endpoint *peer);
+/* Notes in utmp and wtmp that the session of PID on pts/NUMBER is over. */
 void login_record_end(unsigned number, int pid);
+
+/* Who is logged in on pts/NUMBER; "" for nobody, or a name that is not message_user_valid(). */
+void login_record_user(unsigned number, char user[SESSION_LOGNAME_SIZE]);
+
+/* The process that is logged in or logging in on pts/NUMBER; 0: none. */
+int login_record_pid(unsigned number);
+
+/* Ends what stands in utmp for sessions of ours whose process is not there any more. */
+void login_record_sweep(void);
+
+/* ---- opener_keepers.c ---- */
+
+/*
+ * Begins: from now on the opener is the one to reap keepers. Returns a descriptor that is
+ * readable when keepers_ready() has something to do; -1 with errno. What a former opener's
+ * keepers have left in utmp is finished.
+ */
+int keepers_start(void);
+void keepers_ready(void);
+
+/* A keeper has been forked: PID, for pts/NUMBER. */
+void keepers_add(int pid, unsigned number);
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/log.h"
+#include "shell/banner.h"
 #include "shell/opener.h"
 #include "shell/session_data.h"
 
@@ -33,9 +34,12 @@ static pid_t fork_keeper(const struct keeping *keeping)
 	return pid;
 }
 
-/* Opens the session; FDS gets the worker's descriptors, *PID the keeper. Returns 0 or errno. */
+/*
+ * Opens the session; FDS gets the worker's descriptors, *PID the keeper, *NUMBER the N of pts/N.
+ * Returns 0 or errno.
+ */
 static int open_session(const struct login *login, const struct message_open_session *request,
-                        int fds[2], uint32_t *pid)
+                        int fds[2], uint32_t *pid, unsigned *number)
 {
 	struct keeping keeping = {.login = login, .request = request};
 	int pair[2];
@@ -57,9 +61,11 @@ static int open_session(const struct login *login, const struct message_open_ses
 		close(keeping.pty.master);
 		return error;
 	}
+	keepers_add(keeper, keeping.pty.number);
 	fds[0] = keeping.pty.master;
 	fds[1] = pair[0];
 	*pid = (uint32_t)keeper;
+	*number = keeping.pty.number;
 	return 0;
 close_pty:
 	close(keeping.pty.slave);
@@ -70,16 +76,24 @@ close_pty:
 void root_open_session(const struct login *login, const struct message_open_session *request,
                        int channel)
 {
-	struct message_session answer = {0};
+	struct {
+		struct message_session session;
+		char banner[SESSION_BANNER_MAX];
+	} answer = {.session = {0}};
 	int fds[2] = {-1, -1};
+	size_t banner = 0;
+	unsigned number = 0;
 
-	answer.error = open_session(login, request, fds, &answer.pid);
-	if (answer.error != 0)
-		log_error("cannot open a session: %s", strerror(answer.error));
+	int error = open_session(login, request, fds, &answer.session.pid, &number);
+	answer.session.error = error;
+	if (error != 0)
+		log_error("cannot open a session: %s", strerror(error));
+	else if (login->banner[0] != '\0')
+		banner = banner_read(login->banner, number, answer.banner, sizeof(answer.banner));
 	/* When the worker has gone meanwhile, closing these ends the session. */
-	message_send(channel, MESSAGE_SESSION, &answer, sizeof(answer), fds,
-	             answer.error == 0 ? 2 : 0, MSG_DONTWAIT);
-	if (answer.error != 0)
+	message_send(channel, MESSAGE_SESSION, &answer, sizeof(answer.session) + banner, fds,
+	             error == 0 ? 2 : 0, MSG_DONTWAIT);
+	if (error != 0)
 		return;
 	close(fds[0]);
 	close(fds[1]);

@@ -107,12 +107,34 @@ static void note_progress(struct worker *worker, size_t bytes)
 		ring_finish(worker);
 }
 
+/* Moves the banner to the send ring; false: there is no room for all of it yet. */
+static bool put_banner(struct worker *worker)
+{
+	while (worker->banner_start < worker->banner_end) {
+		size_t length = (size_t)(worker->banner_end - worker->banner_start);
+		uint32_t room = ring_output_room(worker);
+		if (room < WORKER_ROOM_MIN) {
+			worker->need_space = true;
+			return false;
+		}
+		if (length > (room - WORKER_RESERVE - 1) / 2)
+			length = (room - WORKER_RESERVE - 1) / 2;
+		uint8_t *to = ring_tx_at(&worker->ring, worker->tx_head);
+		memcpy(to, worker->banner + worker->banner_start, length);
+		worker->tx_head += telnet_output_expand(&worker->output, to, length);
+		worker->banner_start = (uint16_t)(worker->banner_start + length);
+	}
+	return true;
+}
+
 void relay_output(struct worker *worker)
 {
 	size_t total = 0, n;
 
 	if (worker->pty_status)
 		read_status(worker);
+	if (!put_banner(worker))
+		return;
 	while (worker->pty_ready && worker->stage == WORKER_SESSION) {
 		uint32_t room = ring_output_room(worker);
 		if (room < WORKER_ROOM_MIN) {

@@ -26,7 +26,7 @@
 #include "shell/title.h"
 #include "shell/worker.h"
 
-void session_begin(struct worker *worker)
+void session_begin(struct worker *worker, const struct message_open *open)
 {
 	struct telnet_reply reply;
 
@@ -36,6 +36,7 @@ void session_begin(struct worker *worker)
 	worker->again = true;
 	worker_timer_arm(worker, TIMER_QUIET, WORKER_QUIET_MS);
 	worker_timer_arm(worker, TIMER_NEGOTIATE, WORKER_NEGOTIATE_MS);
+	session_watch_begin(worker, open);
 	title_set("calmd-worker: connection %llu", (unsigned long long)worker->conn_id);
 }
 
@@ -105,11 +106,22 @@ void session_opened(struct worker *worker, const struct message_session *answer,
 	worker->stage = WORKER_SESSION;
 	worker->pty_ready = false;
 	worker->again = true;
+	worker_session_begins(worker);
+	session_watch_log_start(worker);
 	if (wait_watch(&worker->wait, WAIT_KEEPER, keeper, EPOLLIN) < 0) {
 		log_error("cannot watch keeper %u: %s", answer->pid, strerror(errno));
 		worker_exit(1);
 	}
 	terminal_begin(worker);
+}
+
+void session_banner(struct worker *worker, const char *banner, size_t length)
+{
+	if (length > sizeof(worker->banner))
+		return;
+	memcpy(worker->banner, banner, length);
+	worker->banner_start = 0;
+	worker->banner_end = (uint16_t)length;
 }
 
 void session_failed(struct worker *worker, int error)
@@ -121,6 +133,7 @@ void session_failed(struct worker *worker, int error)
 	int n = snprintf(text, sizeof(text), "calmd: no session: %s\r\n", strerror(error));
 	if (n > 0 && (size_t)n < sizeof(text) && ring_room(worker) > (size_t)n)
 		ring_append(worker, text, (size_t)n);
+	session_watch_ending(worker, SESSION_FAILED);
 	ring_finish(worker);
 }
 
@@ -129,6 +142,7 @@ void session_ended(struct worker *worker)
 	if (worker->ended)
 		return;
 	wait_watch(&worker->wait, WAIT_KEEPER, worker->keeper, 0);
+	session_watch_ending(worker, worker->eof_sent ? SESSION_CLIENT : SESSION_LOGOUT);
 	worker->ended = true;
 	worker->pty_hung = false;
 	worker->pty_full = false;
@@ -236,8 +250,10 @@ static void relaying_turn(struct worker *worker)
 	if (all_read && !worker->held && !worker->eof_owed && worker->pending_end == 0 &&
 	    !worker->pty_hung && !worker->ended)
 		end_of_input(worker);
-	if (worker_timer_due(worker, TIMER_FIN))
+	if (worker_timer_due(worker, TIMER_FIN)) {
+		session_watch_ending(worker, SESSION_CLIENT);
 		session_hang_up(worker);
+	}
 	if (worker_timer_due(worker, TIMER_HANGUP)) {
 		log_warning("the session of connection %llu does not end",
 		            (unsigned long long)worker->conn_id);
@@ -255,10 +271,12 @@ void session_turn(struct worker *worker)
 		relay_data_mark(worker);
 	if (worker->negotiation.logout) {
 		worker->negotiation.logout = false;
+		session_watch_ending(worker, SESSION_CLIENT);
 		session_hang_up(worker);
 	}
 	if (worker->stage == WORKER_NEGOTIATING && negotiated(worker))
 		priv_open_session(worker);
 	else if (worker->stage == WORKER_SESSION)
 		relaying_turn(worker);
+	session_watch_turn(worker);
 }

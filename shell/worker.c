@@ -50,6 +50,16 @@ bool worker_timer_due(struct worker *worker, enum worker_timer timer)
 	return true;
 }
 
+void worker_session_begins(struct worker *worker)
+{
+	worker->opened_ms = now_ms();
+}
+
+int64_t worker_session_ms(const struct worker *worker)
+{
+	return now_ms() - worker->opened_ms;
+}
+
 /* Milliseconds until the first timer is due, rounded up; -1: none. */
 static int next_due(const struct worker *worker)
 {

@@ -102,6 +102,10 @@ enum worker_timer {
 	TIMER_TRIM,
 	TIMER_LOCAL,
 	TIMER_LINE,
+	TIMER_USER,
+	TIMER_LOGIN,
+	TIMER_IDLE,
+	TIMER_PROBE,
 	TIMERS
 };
 
@@ -152,6 +156,8 @@ struct worker {
 	bool ayt_owed;         /* an AYT is to be answered when the last answer has arrived */
 	uint64_t ayt_end;      /* tx offset behind the last answer */
 	struct telnet_output output;
+	uint16_t banner_start, banner_end; /* what of the banner is not in the send ring yet */
+	char banner[SESSION_BANNER_MAX];
 
 	/* the session */
 	int pty;                       /* -1: none */
@@ -173,6 +179,21 @@ struct worker {
 	bool local_now;          /* TIMER_LOCAL has gone off: the client is to edit or echo */
 	bool utf8_set;           /* the terminal has been told */
 
+	/* what is watched over it (session_watch.c); times in milliseconds, 0: none */
+	uint32_t login_timeout_ms, idle_timeout_ms, probe_ms;
+	enum session_ending ending;
+	int64_t opened_ms;               /* when the session began */
+	char user[SESSION_LOGNAME_SIZE]; /* who has logged in; "": nobody yet */
+	bool note_owed;                  /* the master is to be told again */
+	bool user_asked;                 /* the keeper's answer is awaited */
+	bool login_due;                  /* and if it is "nobody", that is the end */
+	uint16_t user_wait;              /* time between output and that question */
+	uint64_t user_head;              /* tx_head when it was last put, or is to be */
+	bool typed;                      /* there was input for the session */
+	bool idle_warned;                /* the client has been told that there was none for long */
+	uint64_t probe_tail;             /* rx_tail when the client was last heard */
+	uint64_t probe_end;              /* tx offset behind our question; 0: none was put */
+
 	int64_t timers[TIMERS]; /* due, milliseconds of CLOCK_MONOTONIC; 0: off */
 };
 
@@ -188,6 +209,10 @@ noreturn void worker_run(void);
 void worker_timer_arm(struct worker *worker, enum worker_timer timer, int ms);
 void worker_timer_stop(struct worker *worker, enum worker_timer timer);
 bool worker_timer_due(struct worker *worker, enum worker_timer timer);
+
+/* How long the session has lasted, milliseconds; from when it is told to begin. */
+void worker_session_begins(struct worker *worker);
+int64_t worker_session_ms(const struct worker *worker);
 
 /* ---- worker_channel.c: what comes over the channels ---- */
 
@@ -301,10 +326,12 @@ bool cooked_end_of_file(struct worker *worker);
 /* ---- session.c ---- */
 
 /* Takes the connection up: first batch of options, timers. */
-void session_begin(struct worker *worker);
+void session_begin(struct worker *worker, const struct message_open *open);
 /* The opener's answer has come. The descriptors are then the worker's. */
 void session_opened(struct worker *worker, const struct message_session *answer, int pty,
                     int keeper);
+/* Keeps the banner, of LENGTH bytes, which goes out before the session's output. */
+void session_banner(struct worker *worker, const char *banner, size_t length);
 /* No session can be had because of ERROR (errno): tells the client, and ends. */
 void session_failed(struct worker *worker, int error);
 /* The keeper says that the session has ended, or is gone. */
@@ -318,5 +345,23 @@ void session_window(struct worker *worker);
 void session_turn(struct worker *worker);
 /* The pty gave EIO: it is looked at again after a while. */
 void session_pty_hung(struct worker *worker);
+
+/* ---- session_watch.c ---- */
+
+/* A connection begins, with the deadlines that OPEN has. */
+void session_watch_begin(struct worker *worker, const struct message_open *open);
+/* Once a turn. */
+void session_watch_turn(struct worker *worker);
+/* The keeper says who is logged in; "": nobody, or one whose name is none. */
+void session_watch_user(struct worker *worker, const char *user);
+/* The same, who was, now that the session has ended. */
+void session_watch_last(struct worker *worker, const char *user);
+/* There is another master, which does not know what the last one was told. */
+void session_watch_new_master(struct worker *worker);
+/* The session ends because of ENDING, or has; the first one counts. Client and master are told. */
+void session_watch_ending(struct worker *worker, enum session_ending ending);
+/* Records for the log; nothing when there was no session. */
+void session_watch_log_start(const struct worker *worker);
+void session_watch_log_end(const struct worker *worker, const char *reason);
 
 #endif

@@ -75,6 +75,7 @@ void channel_supervisor(struct worker *worker)
 		}
 		if (worker->stage == WORKER_IDLE)
 			worker_exit(0);
+		session_watch_ending(worker, SESSION_SHUTDOWN);
 		session_hang_up(worker);
 	}
 	/* Nobody is left who could bring the daemon back. */
@@ -85,8 +86,10 @@ void channel_supervisor(struct worker *worker)
 static void opened(struct worker *worker, const struct message_open *open)
 {
 	if (worker->stage != WORKER_IDLE) {
-		if (open->conn_id == worker->conn_id)
-			return; /* repeated by a new master */
+		if (open->conn_id == worker->conn_id) {
+			session_watch_new_master(worker); /* who repeats it */
+			return;
+		}
 		log_error("master opens connection %llu where %llu is",
 		          (unsigned long long)open->conn_id, (unsigned long long)worker->conn_id);
 		worker_exit(1);
@@ -97,7 +100,7 @@ static void opened(struct worker *worker, const struct message_open *open)
 		worker_exit(1);
 	}
 	worker->peer = open->flow.peer;
-	session_begin(worker);
+	session_begin(worker, open);
 }
 
 void channel_master(struct worker *worker)
@@ -127,6 +130,8 @@ void channel_opener(struct worker *worker)
 	if (receive(WORKER_FD_OPENER, ROLE_OPENER, MSG_DONTWAIT, &gone)) {
 		memcpy(&answer, message.payload, sizeof(answer));
 		if (answer.error == 0 && message.header.fds == 2) {
+			session_banner(worker, (const char *)message.payload + sizeof(answer),
+			               message.header.length - sizeof(answer));
 			session_opened(worker, &answer, message.fd[0], message.fd[1]);
 			return;
 		}
@@ -137,12 +142,29 @@ void channel_opener(struct worker *worker)
 	}
 }
 
+static const char *told_user(const char user[SESSION_LOGNAME_SIZE])
+{
+	return message_user_valid(user, SESSION_LOGNAME_SIZE) ? user : "";
+}
+
 void channel_keeper(struct worker *worker)
 {
 	bool gone;
+	struct message_session_user answer;
+	struct message_session_ended ended;
 
-	if (receive(worker->keeper, ROLE_KEEPER, MSG_DONTWAIT, &gone) || gone)
+	if (receive(worker->keeper, ROLE_KEEPER, MSG_DONTWAIT, &gone)) {
+		if (message.header.type == MESSAGE_SESSION_USER) {
+			memcpy(&answer, message.payload, sizeof(answer));
+			session_watch_user(worker, told_user(answer.user));
+			return;
+		}
+		memcpy(&ended, message.payload, sizeof(ended));
+		session_watch_last(worker, told_user(ended.user));
 		session_ended(worker);
+	} else if (gone) {
+		session_ended(worker);
+	}
 }
 
 /* A full channel is one that the master does not read: there are worse things to tell it then. */

@@ -27,6 +27,22 @@ bool ring_take_up(struct worker *worker, uint64_t conn_id)
 	return true;
 }
 
+static const char *gone_text(uint32_t reason)
+{
+	switch (reason) {
+	case RING_RESET_PEER:
+		return "reset by the client";
+	case RING_RESET_TIMEOUT:
+		return "the client is gone";
+	case RING_RESET_ABORT:
+		return "aborted";
+	case RING_RESET_CLOSE:
+		return "closed";
+	default:
+		return "the connection is gone";
+	}
+}
+
 bool ring_look(struct worker *worker)
 {
 	const struct ring_master_page *page = worker->ring.master;
@@ -39,6 +55,7 @@ bool ring_look(struct worker *worker)
 	uint64_t tx_limit = LOAD(page->tx_limit); /* any value will do */
 
 	if (reset != RING_RESET_NONE) {
+		session_watch_log_end(worker, gone_text(reset));
 		log_debug("connection %llu is gone (reason %u)",
 		          (unsigned long long)worker->conn_id, reset);
 		worker_exit(0);
@@ -136,6 +153,7 @@ void ring_finish(struct worker *worker)
 		return;
 	if (telnet_output_settle(&worker->output) != 0 && ring_room(worker) > 0)
 		ring_append(worker, "", 1);
+	session_watch_log_end(worker, session_ending_text(worker->ending));
 	worker->stage = WORKER_DONE;
 	ring_publish(worker);
 	STORE(worker->ring.worker->tx_fin, 1);

@@ -102,45 +102,6 @@ everywhere() {
 	stop_calmd
 }
 
-# A login with a password. The machine's own files stay as they are: the daemon runs in a mount
-# namespace in which copies stand in their places.
-
-# calmd_path: for the tests below a script that mounts the copies and becomes calmd.
-private_login() {
-	local etc=$BATS_FILE_TMPDIR/etc
-	mkdir -p "$etc" "$BATS_FILE_TMPDIR/home"
-	cp /etc/passwd /etc/shadow /etc/group "$etc"
-	echo "tester:x:54321:54321::$BATS_FILE_TMPDIR/home:/bin/sh" >>"$etc/passwd"
-	echo "tester:x:54321:" >>"$etc/group"
-	echo "tester:$(openssl passwd -6 'correct horse'):20000:0:99999:7:::" >>"$etc/shadow"
-	chmod 640 "$etc/shadow"
-	chown 54321:54321 "$BATS_FILE_TMPDIR/home"
-	chmod 755 "$BATS_FILE_TMPDIR" "$BATS_RUN_TMPDIR"
-	cat >"$etc/pam-login" <<-'END'
-		auth required pam_unix.so
-		account required pam_unix.so
-		session required pam_unix.so
-	END
-	cat >"$BATS_FILE_TMPDIR/calmd-with-login" <<-END
-		#!/bin/sh
-		set -e
-		[ "\${PRIVATE_MOUNTS:-}" ] || PRIVATE_MOUNTS=1 exec unshare --mount --propagation private "\$0" "\$@"
-		unset PRIVATE_MOUNTS
-		mount --bind $etc/passwd /etc/passwd
-		mount --bind $etc/group /etc/group
-		mount --bind $etc/shadow /etc/shadow
-		mount --bind $etc/pam-login /etc/pam.d/login
-		mount -t tmpfs -o mode=755 tmpfs /var/log
-		mount -t tmpfs -o mode=755 tmpfs /run
-		touch /run/utmp /var/log/wtmp /var/log/lastlog
-		exec $CALMD_BUILDDIR/daemon/calmd "\$@"
-	END
-	chmod 755 "$BATS_FILE_TMPDIR/calmd-with-login"
-	calmd_path() {
-		echo "$BATS_FILE_TMPDIR/calmd-with-login"
-	}
-}
-
 @test "login(1) asks for name and password, and the session is the user's" {
 	private_login
 	start_calmd -o 'login={"login", "-p", "-h", "%h"}'
@@ -152,7 +113,7 @@ private_login() {
 			send correct horse\n
 			expect \$ $
 			send id -un; tty; echo $HOME\n
-			expect ^tester\r*\n/dev/pts/[0-9]+\r*\n.*/home\r*\n
+			expect ^tester\r*\n/dev/pts/[0-9]+\r*\n.*/home-tester\r*\n
 			expect \$ $
 			send seq 2000\n
 			expect ^2000\r*\n\$ $

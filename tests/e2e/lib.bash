@@ -1,7 +1,8 @@
 # What every end-to-end test is built on; a test file begins with `load lib`.
 # README.md in this folder says what there is. The parts: lib/network.bash (the
 # namespaces), lib/daemon.bash (calmd and calmctl), lib/observe.bash (packets and
-# processes), lib/clients.bash (who connects), lib/transfer.bash (many bytes).
+# processes), lib/clients.bash (who connects), lib/transfer.bash (many bytes), lib/accounts.bash
+# (logins with passwords).
 # shellcheck shell=bash source-path=SCRIPTDIR
 
 bats_require_minimum_version 1.5.0
@@ -87,6 +88,7 @@ stop_all_background() {
 }
 
 . "$E2E/lib/network.bash"
+. "$E2E/lib/accounts.bash"
 . "$E2E/lib/daemon.bash"
 . "$E2E/lib/observe.bash"
 . "$E2E/lib/clients.bash"

@@ -48,7 +48,7 @@ static const struct bad {
 	const char *text;
 	const char *error;
 } bad_files[] = {
-	{"banner = \"x\"\n", "FILE:1: banner: unknown key"},
+	{"baner = \"x\"\n", "FILE:1: baner: unknown key"},
 	{"\n\n  no-such-key=1", "FILE:3: no-such-key: unknown key"},
 	{"# one\n// two\n/* three\nfour */ x = 1 # five", "FILE:4: x: unknown key"},
 	{"max-connections = 0", "FILE:1: max-connections: must be between 1 and 60000, is 0"},
@@ -262,6 +262,7 @@ static void what_is_printed_reads_back_as_the_same(void **state)
 	           "state-dir = /x\nlog-level = debug\n");
 	reads_back("quiet-time = off\nbusy = reset\nkeepalive = 0");
 	reads_back("accept-env = {\"TZ\", \"A*_?\"}");
+	reads_back("banner = /etc/issue.net\nlogin-timeout = 2m\nidle-timeout = 7h\nprobe = 90");
 	reads_back("accept-env = {}");
 	assert_int_equal(config.accept_env.count, 0);
 }

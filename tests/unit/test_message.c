@@ -258,14 +258,15 @@ static void nobody_says_what_another_one_may(void **state)
 		                 to_supervisor || type == MESSAGE_VIOLATION);
 		assert_int_equal(may_ever(ROLE_OPENER, ROLE_SUPERVISOR, type), to_supervisor);
 		assert_int_equal(may_ever(ROLE_WORKER, ROLE_MASTER, type),
-		                 type == MESSAGE_SIGNATURE);
+		                 type == MESSAGE_SIGNATURE || type == MESSAGE_SESSION_NOTE);
 		assert_int_equal(may_ever(ROLE_WORKER, ROLE_OPENER, type),
 		                 type == MESSAGE_PRIV_OPEN_SESSION);
 		assert_int_equal(may_ever(ROLE_OPENER, ROLE_WORKER, type), type == MESSAGE_SESSION);
 		assert_int_equal(may_ever(ROLE_KEEPER, ROLE_WORKER, type),
-		                 type == MESSAGE_SESSION_ENDED);
+		                 type == MESSAGE_SESSION_ENDED || type == MESSAGE_SESSION_USER);
 		assert_false(may_ever(ROLE_WORKER, ROLE_WORKER, type));
-		assert_false(may_ever(ROLE_WORKER, ROLE_KEEPER, type));
+		assert_int_equal(may_ever(ROLE_WORKER, ROLE_KEEPER, type),
+		                 type == MESSAGE_PRIV_FIND_USER);
 		assert_false(may_ever(ROLE_MASTER, ROLE_OPENER, type));
 	}
 }

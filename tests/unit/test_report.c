@@ -85,7 +85,7 @@ static void assert_keys(const json_t *object, const char *keys)
 static void a_list_row_has_its_ten_keys(void **state)
 {
 	struct conn_info info = example();
-	json_t *row = report_list_row(&info, &noon);
+	json_t *row = report_list_row(&info, NULL, &noon);
 
 	(void)state;
 	assert_keys(row, "id state peer local user since rtt_us cwnd snd_queue rcv_queue");
@@ -102,6 +102,24 @@ static void a_list_row_has_its_ten_keys(void **state)
 	json_decref(row);
 }
 
+static void what_is_known_of_the_session_is_shown(void **state)
+{
+	struct message_session_note note = {.conn_id = 7, .user = "tester"};
+	struct conn_info info = example();
+	json_t *show = report_show(&info, &note, &noon);
+
+	(void)state;
+	assert_string_equal(text(show, "user"), "tester");
+	assert_null_value(show, "ending");
+	json_decref(show);
+	note.ending = SESSION_IDLE_TIMEOUT;
+	note.user[0] = '\0';
+	show = report_show(&info, &note, &noon);
+	assert_null_value(show, "user");
+	assert_string_equal(text(show, "ending"), "no input");
+	json_decref(show);
+}
+
 static void a_listener_has_no_peer(void **state)
 {
 	struct conn_info info = {.id = 1, .state = TCP_LISTEN};
@@ -110,7 +128,7 @@ static void a_listener_has_no_peer(void **state)
 	(void)state;
 	info.flow.local.address.version = IP_V6;
 	info.flow.local.port = 23;
-	row = report_list_row(&info, &noon);
+	row = report_list_row(&info, NULL, &noon);
 	assert_string_equal(text(row, "state"), "LISTEN");
 	assert_string_equal(text(row, "local"), "[::]:23");
 	assert_null_value(row, "peer");
@@ -121,7 +139,7 @@ static void a_listener_has_no_peer(void **state)
 static void show_has_the_history_with_times(void **state)
 {
 	struct conn_info info = example();
-	json_t *show = report_show(&info, &noon), *history, *entry;
+	json_t *show = report_show(&info, NULL, &noon), *history, *entry;
 
 	(void)state;
 	history = json_object_get(show, "history");
@@ -138,7 +156,7 @@ static void show_has_the_history_with_times(void **state)
 static void show_has_variables_timers_and_counters(void **state)
 {
 	struct conn_info info = example();
-	json_t *show = report_show(&info, &noon), *timers;
+	json_t *show = report_show(&info, NULL, &noon), *timers;
 
 	(void)state;
 	assert_int_equal(number(show, "iss"), 1000);
@@ -162,7 +180,7 @@ static void a_history_longer_than_its_room_is_cut(void **state)
 
 	(void)state;
 	info.history_count = UINT32_MAX;
-	show = report_show(&info, &noon);
+	show = report_show(&info, NULL, &noon);
 	assert_int_equal(json_array_size(json_object_get(show, "history")), STACK_HISTORY);
 	json_decref(show);
 }
@@ -232,6 +250,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_list_row_has_its_ten_keys),
+		cmocka_unit_test(what_is_known_of_the_session_is_shown),
 		cmocka_unit_test(a_listener_has_no_peer),
 		cmocka_unit_test(show_has_the_history_with_times),
 		cmocka_unit_test(show_has_variables_timers_and_counters),
