@@ -175,6 +175,7 @@ three_others() {
 	local opener
 	opener=$(pids_of opener)
 	kill -KILL "$opener"
+	wait_for 10 grep -q 'the opener was ended' "$CALMD_DIR/log"
 	# Who comes while there is none waits for the next one.
 	start_background meanwhile in_client nc -d "$SERVER4" "$PORT"
 	wait_for 10 new_opener "$opener"
