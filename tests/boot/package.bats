@@ -129,9 +129,11 @@ logged_in() {
 		print(shown)
 		for line in "Name=guest", f"TTY={tty}", "Remote=yes", f"RemoteHost={CLIENT4}", "Service=login", "Active=yes":
 		    assert line in shown.splitlines(), (line, shown)
+		# told once a second
+		wait_until(lambda: 'Status: "1 connection, ' in machine("systemctl", "status", "calmd"), what="the STATUS line")
 		status = machine("systemctl", "status", "calmd")
 		print(status)
-		assert re.search(r"Active: active \(running\)", status) and re.search(r'Status: "1 connection, ', status)
+		assert "Active: active (running)" in status
 		entries = [json.loads(line) for line in
 		           machine("journalctl", "-u", "calmd", "-o", "json").splitlines()]
 		fields = {key for entry in entries for key in entry if key.startswith("CALMD_")}
