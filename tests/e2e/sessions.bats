@@ -141,7 +141,21 @@ run_logins() {
 		assert alive(stays)
 		kill(stays)
 
-		again = login(SERVER4, password="Zwölf 12 boxes")
+		# A client that says who it is, and offers variables, good and bad.
+		again = Telnet(SERVER4, PORT, timeout=TIMEOUT)
+		again.offer = {NEW_ENVIRON, TSPEED}
+		again.wait_command(SB, NEW_ENVIRON, b"\1")
+		again.send(subnegotiation(TSPEED, b"\x009600,9600") + subnegotiation(NEW_ENVIRON, b"\0" + b"".join(
+		    b"%c%s\1%s" % variable for variable in (
+		        (0, b"USER", b"tester"), (3, b"LANG", b"C"), (0, b"LC_TIME", b"POSIX"), (3, b"LD_PRELOAD", b"/tmp/x"),
+		        (0, b"PATH", b"/tmp"), (3, b"IFS", b"x"), (0, b"CREDENTIALS_DIRECTORY", b"/tmp"), (3, b"EXTRA", b"x")))))
+		assert b"login:" not in again.read_until(rb"Password: $")
+		again.type("Zwölf 12 boxes\r")
+		again.read_until(rb"\$ $")
+		assert command(again, "id -un; stty speed; echo $LANG $LC_TIME") == "tester\n9600\nC POSIX\n"
+		names = command(again, "env | sed 's/=.*//' | grep -xE 'LD_.*|IFS|CREDENTIALS.*|EXTRA'; echo $PATH").split()
+		assert len(names) == 1 and "/usr/bin" in names[0] and "/tmp" not in names[0], names
+		wait_until(lambda: row(again)["user"] == "tester")
 		again.type("exit\r")
 		again.read_all()
 	END
@@ -160,8 +174,16 @@ run_logins() {
 	assert_match "the log" "$(cat "$CALMD_DIR/log")" "session of nobody ended: nobody logged in"
 	stop_calmd
 
-	start_calmd -o idle-timeout=4s
+	start_calmd -o idle-timeout=4s -o user-timeout=2s -o keepalive=1h
 	run_logins <<-'END'
+		# Meanwhile, one that takes nothing any more.
+		dead = Peer(CLIENT4, SERVER4, 4000, PORT)
+		dead.connect()
+		dead.read_until(b"# ")
+		dead.send("PA", b"echo pid=$$; sleep 0.5; echo more\n")
+		dead.read_until(b"\r\npid=", timeout=20)
+		shell = int(dead.read_until(b"\r\n"))
+		assert 3500 < show(dead)["timers"]["keepalive_us"] / 1e6 <= 3600
 		warning = rb"\r\n\[calmd: no input for 2 seconds; this session ends in 2 seconds\]\r\n"
 		client = Telnet(SERVER6, PORT, timeout=TIMEOUT)
 		client.read_until(rb"# $")
@@ -174,7 +196,10 @@ run_logins() {
 		id = row(client)["id"]
 		assert b"\r\n[calmd: no input for 4 seconds; goodbye]\r\n" in client.read_all() and not client.reset
 		wait_until(lambda: ctl("show", id)["ending"] == "no input")
+		wait_state(dead, "CLOSED", 20)
+		wait_until(lambda: not alive(shell), 20)
 	END
+	assert_match "the log" "$(cat "$CALMD_DIR/log")" "ended: the user timeout has expired"
 	stop_calmd
 }
 
