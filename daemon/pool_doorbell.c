@@ -32,6 +32,8 @@ void pool_view(const struct worker *w, struct ring_view *v)
 	v->abort = atomic_load_explicit(&page->abort, memory_order_relaxed);
 }
 
+#define NOTES_MAX 16u /* one for the user, one for the end, and some that were in doubt */
+
 static bool view_equal(const struct ring_view *a, const struct ring_view *b)
 {
 	return a->tx_head == b->tx_head && a->rx_tail == b->rx_tail && a->tx_fin == b->tx_fin &&
@@ -81,7 +83,8 @@ static bool take_note(struct worker *w, const struct message_session_note *note)
 {
 	struct master *m = w->pool->master;
 
-	if (!w->taken || note->conn_id != w->conn.id || note->ending >= SESSION_ENDINGS ||
+	if (++w->notes > NOTES_MAX || !w->taken || note->conn_id != w->conn.id ||
+	    note->ending >= SESSION_ENDINGS ||
 	    (note->user[0] != '\0' && !message_user_valid(note->user, sizeof(note->user))))
 		return false;
 	if (stack_flow(m->stack, w->conn) != NULL)

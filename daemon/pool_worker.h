@@ -37,6 +37,7 @@ struct worker {
 	struct conn_handle conn;
 	struct endpoint peer; /* of the connection that it was given last */
 	uint32_t signatures;  /* that it has reported, a bit each */
+	uint32_t notes;       /* of its session, that it has sent */
 	bool mapped, idle, attached, gone;
 	bool taken;   /* has or had a connection */
 	bool former;  /* of an earlier version: is to have none */

@@ -15,12 +15,14 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shell/opener.h"
 #include "shell/title.h"
 
 #define KILL_AFTER_MS 5000 /* a session that SIGHUP does not end is killed after */
+#define ASKS_A_SECOND 16   /* more often no worker of ours asks who has logged in */
 
 /* The keeper's descriptors, at fixed places. */
 #define KEEPER_FD_CHANNEL 3
@@ -68,6 +70,20 @@ static void hang_up(pid_t leader)
 	kill(-leader, SIGCONT);
 }
 
+/* Whoever runs a worker must not keep us busy. */
+static bool asks_too_often(void)
+{
+	static time_t second;
+	static unsigned asked;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec != second)
+		asked = 0;
+	second = now.tv_sec;
+	return ++asked > ASKS_A_SECOND;
+}
+
 /* The privileged answer to priv_find_user. */
 static void root_find_user(unsigned number)
 {
@@ -88,7 +104,8 @@ static bool worker_asks(unsigned number)
 		return true;
 	if (got <= 0)
 		return false;
-	if (!message_allowed(&message, ROLE_WORKER, ROLE_KEEPER, PHASE_SESSION)) {
+	if (!message_allowed(&message, ROLE_WORKER, ROLE_KEEPER, PHASE_SESSION) ||
+	    asks_too_often()) {
 		message_discard(&message);
 		return false;
 	}

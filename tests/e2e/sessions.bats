@@ -79,7 +79,8 @@ run_logins() {
 
 @test "su, passwd, job control and the terminal's own process group work as on a console" {
 	private_login
-	start_calmd -o 'login={"login", "-p", "-h", "%h", "%u"}' -o "banner=$BATS_FILE_TMPDIR/banner"
+	start_calmd -o 'login={"login", "-p", "-h", "%h", "%u"}' -o "banner=$BATS_FILE_TMPDIR/banner" \
+		-o login-timeout=40s
 	printf 'Welcome to %%h (\\s), line %%t. 100%%%% \\\\ \377\n' >"$BATS_FILE_TMPDIR/banner"
 	run_logins <<-'END'
 		client = Telnet(SERVER4, PORT, timeout=TIMEOUT)
@@ -156,6 +157,9 @@ run_logins() {
 		names = command(again, "env | sed 's/=.*//' | grep -xE 'LD_.*|IFS|CREDENTIALS.*|EXTRA'; echo $PATH").split()
 		assert len(names) == 1 and "/usr/bin" in names[0] and "/tmp" not in names[0], names
 		wait_until(lambda: row(again)["user"] == "tester")
+		if LONG: # who has logged in is not sent away
+		    time.sleep(41)
+		    assert command(again, "echo here") == "here\n"
 		again.type("exit\r")
 		again.read_all()
 	END

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -199,6 +200,50 @@ static void a_request_that_cannot_be_gets_no_session(void **state)
 	assert_int_equal(message.header.type, MESSAGE_LOG);
 }
 
+/* True when the keeper's next message is TYPE. */
+static bool keeper_says(int keeper, enum message_type type)
+{
+	struct pollfd poll_keeper = {.fd = keeper, .events = POLLIN};
+
+	assert_int_equal(poll(&poll_keeper, 1, DEADLINE_MS), 1);
+	return message_receive(keeper, &message, MSG_DONTWAIT) == 1 &&
+	       message.header.type == type &&
+	       message_allowed(&message, ROLE_KEEPER, ROLE_WORKER, PHASE_RUN);
+}
+
+static void a_keeper_says_who_is_there_but_not_all_day(void **state)
+{
+	struct message_open_session asked = request();
+	struct message_session_user user;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	start("sleep 1000");
+	assert_int_equal(
+		message_send(worker, MESSAGE_PRIV_OPEN_SESSION, &asked, sizeof(asked), NULL, 0, 0),
+		0);
+	expect(worker, MESSAGE_SESSION);
+	int pty = message.fd[0], keeper = message.fd[1];
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(message_send(keeper, MESSAGE_PRIV_FIND_USER, NULL, 0, NULL, 0, 0),
+		                 0);
+		assert_true(keeper_says(keeper, MESSAGE_SESSION_USER));
+		memcpy(&user, message.payload, sizeof(user));
+		assert_string_equal(user.user, "");
+	}
+	/* Some are answered; then it takes the worker for somebody else's, and hangs up. */
+	for (int i = 0; i < 100; i++)
+		message_send(keeper, MESSAGE_PRIV_FIND_USER, NULL, 0, NULL, 0, MSG_DONTWAIT);
+	int answers = 0;
+	while (keeper_says(keeper, MESSAGE_SESSION_USER))
+		answers++;
+	assert_int_equal(message.header.type, MESSAGE_SESSION_ENDED);
+	assert_in_range(answers, 1, 40);
+	close(pty);
+	close(keeper);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +251,7 @@ int main(void)
 	                                  stop),
 		cmocka_unit_test_teardown(speeds_are_rounded_down_to_one_that_there_is, stop),
 		cmocka_unit_test_teardown(a_request_that_cannot_be_gets_no_session, stop),
+		cmocka_unit_test_teardown(a_keeper_says_who_is_there_but_not_all_day, stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
