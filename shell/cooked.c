@@ -1,12 +1,12 @@
 /*
  * What the kernel's line discipline leaves to us in `external` (terminal.c): CR and
- * LF, signal characters, and for as long as the client does not edit lines, editing
- * and echo (termios(3)). That is the moment between a change of the pty's settings and
- * the client's agreement, and all the time for a client that echoes but has no
- * LINEMODE.
+ * LF, signal characters, putting lines together, and for as long as the client does
+ * not edit lines, editing and echo (termios(3)). That is the moment between a change of
+ * the pty's settings and the client's agreement, and all the time for a client that
+ * echoes but has no LINEMODE.
  *
- * A line that is edited here is the last pending_line bytes of the pending input,
- * which are not flushed.
+ * A line that has no end yet is the last pending_line bytes of the pending input,
+ * which are not flushed: in canonical mode nobody can read them anyway.
  *
  * One line at a time: in this mode the kernel does not keep lines apart, and a program
  * that reads one would get the next ones, too, which may be another program's. So a
@@ -45,10 +45,10 @@ static bool ends_line(const struct worker *worker, uint8_t byte)
 	       is_character(worker, VEOL2, byte);
 }
 
-/* True while lines are put together here. */
-static bool edits_here(const struct worker *worker)
+/* True while the client edits: what comes is the outcome. */
+static bool client_edits(const struct worker *worker)
 {
-	return flag(worker, ICANON) && !option_linemode_edits(&worker->negotiation);
+	return option_linemode_edits(&worker->negotiation);
 }
 
 /* True while the client still counts on our echo. */
@@ -115,6 +115,12 @@ static void erase_word(struct worker *worker)
 		word = word || !blank;
 		erase(worker);
 	}
+}
+
+static void erase_line(struct worker *worker)
+{
+	while (worker->pending_line > 0)
+		erase(worker);
 }
 
 static void hand_over(struct worker *worker)
@@ -240,43 +246,59 @@ static bool take_signal(struct worker *worker, uint8_t byte)
 	return false;
 }
 
-/* One byte for a line that is put together here. */
-static void edit(struct worker *worker, uint8_t byte)
+/* True when BYTE edits the line. */
+static bool take_edit(struct worker *worker, uint8_t byte)
 {
-	if (is_character(worker, VERASE, byte)) {
+	if (is_character(worker, VERASE, byte))
 		erase(worker);
-	} else if (is_character(worker, VWERASE, byte) && flag(worker, IEXTEN)) {
+	else if (is_character(worker, VWERASE, byte) && flag(worker, IEXTEN))
 		erase_word(worker);
-	} else if (is_character(worker, VKILL, byte)) {
-		while (worker->pending_line > 0)
-			erase(worker);
-	} else {
-		relay_pending_append(worker, &byte, 1);
-		worker->pending_line++;
-		echo(worker, byte);
-		if (ends_line(worker, byte))
-			hand_over(worker);
-	}
+	else if (is_character(worker, VKILL, byte))
+		erase_line(worker);
+	else if (is_character(worker, VEOF, byte))
+		end_of_file(worker);
+	else
+		return false;
+	return true;
 }
 
 static void take_byte(struct worker *worker, uint8_t byte)
 {
 	bool flow = (worker->terminal.c_iflag & (tcflag_t)IXON) != 0;
+	bool lines = flag(worker, ICANON);
 
-	if (!map_line_end(worker, &byte) || take_signal(worker, byte))
+	if (!map_line_end(worker, &byte))
+		return;
+	/* From a client that sees to it itself, these are bytes that are meant literally. */
+	if (!option_linemode_traps(&worker->negotiation) && take_signal(worker, byte))
 		return;
 	/* Too late to stop what is under way: a client that can, does so itself (RFC 1372). */
 	if (flow && (is_character(worker, VSTART, byte) || is_character(worker, VSTOP, byte)))
 		return;
-	if (flag(worker, ICANON) && is_character(worker, VEOF, byte)) {
+	if (lines && !client_edits(worker) && take_edit(worker, byte))
+		return;
+	relay_pending_append(worker, &byte, 1);
+	worker->line_pushed = false;
+	if (lines)
+		worker->pending_line++;
+	echo(worker, byte);
+	if (lines && ends_line(worker, byte))
+		hand_over(worker);
+}
+
+void cooked_command(struct worker *worker, int place)
+{
+	uint8_t byte = worker->terminal.c_cc[place];
+
+	if (!flag(worker, ICANON)) {
+		if (byte != _POSIX_VDISABLE && relay_pending_room(worker) > 0)
+			relay_pending_append(worker, &byte, 1);
+	} else if (place == VERASE) {
+		erase(worker);
+	} else if (place == VKILL) {
+		erase_line(worker);
+	} else if (place == VEOF && byte != _POSIX_VDISABLE) {
 		end_of_file(worker);
-	} else if (edits_here(worker)) {
-		worker->line_pushed = false;
-		edit(worker, byte);
-	} else {
-		worker->line_pushed = false;
-		relay_pending_append(worker, &byte, 1);
-		echo(worker, byte);
 	}
 }
 
@@ -310,7 +332,7 @@ void cooked_settings(struct worker *worker, bool was_external)
 {
 	if (worker->external && !was_external)
 		adopt(worker);
-	if (!worker->external || !edits_here(worker))
+	if (!worker->external || !flag(worker, ICANON))
 		hand_over(worker);
 	if (!worker->external || !flag(worker, ICANON)) {
 		worker->line_given = false;

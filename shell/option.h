@@ -73,8 +73,12 @@ void option_linemode_tell(struct negotiation *negotiation, uint8_t mode,
 void option_linemode_forward(struct negotiation *negotiation, uint8_t one, uint8_t other,
                              struct telnet_reply *reply);
 
-/* True when the client edits lines: it has agreed to the last mode, and that has EDIT. */
+/*
+ * True when the client edits lines, and when it makes commands of signal characters: it has
+ * agreed to the last mode, and that has EDIT, or TRAPSIG.
+ */
 bool option_linemode_edits(const struct negotiation *negotiation);
+bool option_linemode_traps(const struct negotiation *negotiation);
 
 /* ---- option_slc.c: RFC 1184, sections 2.4 and 2.5 ---- */
 

@@ -99,10 +99,20 @@ void option_linemode_forward(struct negotiation *negotiation, uint8_t one, uint8
 	telnet_reply_subnegotiation(reply, TELOPT_LINEMODE, body, sizeof(body));
 }
 
-bool option_linemode_edits(const struct negotiation *negotiation)
+static bool agreed(const struct negotiation *negotiation, uint8_t what)
 {
 	const struct linemode *linemode = &negotiation->linemode;
 
 	return negotiate_they_do(negotiation, NEGOTIATE_LINEMODE) && linemode->sent &&
-	       linemode->acked && (linemode->mode & LINEMODE_EDIT) != 0;
+	       linemode->acked && (linemode->mode & what) != 0;
+}
+
+bool option_linemode_edits(const struct negotiation *negotiation)
+{
+	return agreed(negotiation, LINEMODE_EDIT);
+}
+
+bool option_linemode_traps(const struct negotiation *negotiation)
+{
+	return agreed(negotiation, LINEMODE_TRAPSIG);
 }

@@ -89,11 +89,11 @@ static void type_character(struct worker *worker, int character)
 
 	if (worker->pty < 0 || worker->ended || tcgetattr(worker->pty, &terminal) < 0)
 		return;
-	if (worker->external && signal_of(character) != 0) {
-		if ((terminal.c_lflag & (tcflag_t)ISIG) != 0)
+	if (worker->external) {
+		if (signal_of(character) != 0 && (terminal.c_lflag & (tcflag_t)ISIG) != 0)
 			relay_signal(worker, signal_of(character));
-		else if (terminal.c_cc[character] != _POSIX_VDISABLE)
-			relay_type(worker, terminal.c_cc[character]);
+		else
+			cooked_command(worker, character);
 		return;
 	}
 	if (signal_session(worker, &terminal, signal_of(character)))

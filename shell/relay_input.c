@@ -72,9 +72,7 @@ void relay_pending_append(struct worker *worker, const void *bytes, size_t lengt
 void relay_type(struct worker *worker, uint8_t byte)
 {
 	worker->typed = true;
-	if (worker->pty >= 0 && worker->external)
-		cooked_take(worker, &byte, 1);
-	else if (worker->pty >= 0 && relay_pending_room(worker) > 0)
+	if (worker->pty >= 0 && relay_pending_room(worker) > 0)
 		relay_pending_append(worker, &byte, 1);
 }
 

@@ -191,9 +191,12 @@ static bool type_end_of_file(struct worker *worker)
 	                 worker->last_byte != '\r' && worker->last_byte != end_of_file;
 	if (end_of_file == _POSIX_VDISABLE)
 		return false;
+	if (worker->external) {
+		cooked_command(worker, VEOF);
+		return true;
+	}
 	relay_type(worker, end_of_file);
-	/* In `external` there is no unfinished line: what was typed is there to be read. */
-	if (canonical && line_open && !worker->external)
+	if (canonical && line_open)
 		relay_type(worker, end_of_file);
 	return true;
 }

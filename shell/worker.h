@@ -313,6 +313,8 @@ void terminal_turn(struct worker *worker);
 
 /* Takes input as far as there is room; returns how many of LENGTH bytes. */
 size_t cooked_take(struct worker *worker, const uint8_t *bytes, size_t length);
+/* A telnet command that stands for the character at PLACE in c_cc, and is none of a signal. */
+void cooked_command(struct worker *worker, int place);
 /* The pty's settings or the client's mode have changed; before, `external` was WAS_EXTERNAL. */
 void cooked_settings(struct worker *worker, bool was_external);
 /*
