@@ -7,6 +7,7 @@
  * line with BRKINT. Without a session all but AYT are ignored.
  */
 #include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -109,28 +110,43 @@ static void type_character(struct worker *worker, int character)
  * miss what stands behind DM: so a NUL stands there, which is nothing in itself, and
  * nothing as a command where it is DM that is missing.
  */
+static const uint8_t data_mark[] = {TELNET_IAC, TELNET_DM, 0};
+
 void relay_data_mark(struct worker *worker)
 {
-	static const uint8_t mark[] = {TELNET_IAC, TELNET_DM, 0};
-
-	if (ring_room(worker) < sizeof(mark) + 1) {
+	if (ring_room(worker) < sizeof(data_mark) + 1) {
 		worker->need_space = true;
 		return;
 	}
 	if (telnet_output_settle(&worker->output) != 0)
 		ring_append(worker, "", 1);
-	ring_append(worker, mark, sizeof(mark));
+	ring_append(worker, data_mark, sizeof(data_mark));
 	worker->tx_urgent = worker->tx_head - 1;
 	worker->mark_owed = false;
 }
 
+/*
+ * What the pty gave last may have been written already after the output was thrown away:
+ * the mark goes before it.
+ */
 void relay_synch(struct worker *worker)
 {
-	/* Nothing is under way when all has arrived. */
-	if (worker->view.tx_tail == worker->tx_head)
+	uint64_t at =
+		worker->tx_read > worker->tx_published ? worker->tx_read : worker->tx_published;
+	size_t behind = (size_t)(worker->tx_head - at);
+
+	/* Nothing is under way when all has arrived; and one mark there is enough. */
+	if (worker->view.tx_tail == at || worker->tx_urgent > at)
 		return;
-	worker->mark_owed = true;
-	relay_data_mark(worker);
+	if (ring_room(worker) < sizeof(data_mark)) {
+		worker->mark_owed = true;
+		return;
+	}
+	uint8_t *place = ring_tx_at(&worker->ring, at);
+	memmove(place + sizeof(data_mark), place, behind);
+	memcpy(place, data_mark, sizeof(data_mark));
+	worker->tx_head += sizeof(data_mark);
+	worker->tx_urgent = at + sizeof(data_mark) - 1;
 }
 
 /* AO: what the pty holds is thrown away, and the client told to do the same. */

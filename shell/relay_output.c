@@ -7,7 +7,10 @@
  * The pty is in packet mode (ioctl_tty(2), TIOCPKT): each read has a byte in front
  * that is 0 before output, or, alone, tells what has happened to the terminal. It
  * comes before any output that was written afterwards. So a client knows that it
- * must not echo before it sees the prompt for a password.
+ * must not echo before it sees the prompt for a password. Only a read that is going on
+ * meanwhile can give such output first: while much is under way, which is when that
+ * matters (relay_synch), the pty is read until it has nothing, before what it gave is
+ * published.
  */
 #include <errno.h>
 #include <string.h>
@@ -18,9 +21,10 @@
 #include "shell/telnet.h"
 #include "shell/worker.h"
 
-#define READ_MAX 16384u
-#define TURN_MAX (32u << 10) /* then it is published, and input has its turn */
-#define MORE_MIN 1024u       /* a read that gave less has most likely emptied the pty */
+#define READ_MAX    16384u
+#define TURN_MAX    (32u << 10) /* then it is published, and input has its turn */
+#define BACKLOG_MIN 4096u       /* so much that is not acknowledged is much */
+#define MORE_MIN    1024u       /* a read that gave less has most likely emptied the pty */
 
 /* A read gave nothing: what does it mean? */
 static void pty_empty(struct worker *worker, ssize_t n)
@@ -65,6 +69,7 @@ static bool pty_read(struct worker *worker, size_t length, size_t *got)
 		return true;
 	}
 	*got = (size_t)n - 1;
+	worker->tx_read = worker->tx_head;
 	worker->tx_head += telnet_output_expand(&worker->output, to, *got);
 	return true;
 }
@@ -152,7 +157,8 @@ void relay_output(struct worker *worker)
 			break;
 		total += n;
 		/* At the end every byte counts: there it is read until it says EIO. */
-		if (n > 0 && n < MORE_MIN && n < length && !worker->ended)
+		if (n > 0 && n < MORE_MIN && n < length && !worker->ended &&
+		    worker->tx_head - worker->view.tx_tail < BACKLOG_MIN)
 			worker->pty_ready = false;
 	}
 	if (total > 0 && !worker->pty_ready && worker->stage == WORKER_SESSION)

@@ -149,6 +149,7 @@ struct worker {
 	/* session to network */
 	uint64_t tx_head;      /* written up to here */
 	uint64_t tx_published; /* what the ring says */
+	uint64_t tx_read;      /* before what the pty gave last */
 	uint64_t tx_urgent;    /* our urgent mark, behind DM; 0: none */
 	uint64_t tx_trimmed;   /* tx_head when the ring's memory was last given back */
 	bool need_space;       /* sleeping until tx_tail or tx_limit moves */

@@ -203,6 +203,43 @@ talk() {
 	END
 }
 
+@test "an interrupt throws away what is under way, up to a data mark that survives every way to read it" {
+	start_calmd
+	for reading in 0 1; do # as BSD and Linux read the urgent pointer, and as RFC 1122 (4.2.2.4) has it
+		in_client sysctl -q "net.ipv4.tcp_stdurg=$reading"
+		run_peer "$reading" <<-'END'
+			import re
+			from telnet import *
+			def flood(address, inline):
+			    client = Telnet(address, PORT, receive_buffer=8192)
+			    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, inline)
+			    client.read_until(rb"# $")
+			    raw = []
+			    decode = client.decode
+			    client.decode = lambda data: raw.append(data) or decode(data)
+			    client.type("yes 0123456789\r")
+			    client.read_until(rb"789\r\n0123456789\r\n")
+			    wait_until(lambda: any(row["snd_queue"] > 0 for row in ctl("list")), what="a queue")
+			    client.type("\x03")
+			    while not client.data.endswith(b"^C\r\n# "):
+			        client.data = client.data[-100:]
+			        assert client.fill()
+			    sent = b"".join(raw)
+			    # What was read of the terminal at the same time comes behind it.
+			    wanted = b"\xf2\0" if inline else (b"\0", b"\xf2")[int(sys.argv[1])]
+			    assert sent.count(b"\xff" + wanted) == sent.count(b"\xff") <= 1, sent[-200:]
+			    assert sent.count(b"\xf2") == sent.count(b"\xff") * wanted.count(b"\xf2")
+			    assert client.run("echo works") == "works\n"
+			    return b"\xff" in sent
+			for address in (SERVER4, SERVER6):
+			    for inline in (1, 0):                    # all may have arrived just before
+			        assert any(flood(address, inline) for attempt in range(10))
+		END
+	done
+	in_client sysctl -q net.ipv4.tcp_stdurg=0
+	stop_calmd
+}
+
 @test "Synch: urgent data discards what was typed before it, behind a blocked program, too" {
 	talk <<-'END'
 		client = connect()
