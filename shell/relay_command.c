@@ -90,6 +90,7 @@ static void type_character(struct worker *worker, int character)
 
 	if (worker->pty < 0 || worker->ended || tcgetattr(worker->pty, &terminal) < 0)
 		return;
+	worker->typed = true;
 	if (worker->external) {
 		if (signal_of(character) != 0 && (terminal.c_lflag & (tcflag_t)ISIG) != 0)
 			relay_signal(worker, signal_of(character));

@@ -1,0 +1,8 @@
+/* Telnet with BINARY on in both directions; telnet.h. */
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/telnet.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+	return fuzz_telnet(bytes, length, true);
+}
