@@ -143,6 +143,13 @@ const char *prefix_format(const struct ip_prefix *prefix, char buffer[PREFIX_TEX
 	return buffer;
 }
 
+const char *source_format(const struct ip_address *source, char buffer[PREFIX_TEXT_MAX])
+{
+	const struct ip_prefix prefix = {*source, source->version == IP_V6 ? SOURCE_BITS_V6 : 32};
+
+	return prefix_format(&prefix, buffer);
+}
+
 socklen_t endpoint_to_sockaddr(const struct endpoint *endpoint, struct sockaddr_storage *sa)
 {
 	memset(sa, 0, sizeof(*sa));

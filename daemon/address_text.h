@@ -31,6 +31,8 @@ bool prefix_parse(const char *text, struct ip_prefix *prefix);
 /* The same; a single address has no length. */
 #define PREFIX_TEXT_MAX (ADDRESS_TEXT_MAX + 4)
 const char *prefix_format(const struct ip_prefix *prefix, char buffer[PREFIX_TEXT_MAX]);
+/* The same for a source (address_source()): an IPv4 address, or an IPv6 /64. */
+const char *source_format(const struct ip_address *source, char buffer[PREFIX_TEXT_MAX]);
 
 /* Writes the text to BUFFER and returns it; "*" for no address. */
 const char *address_format(const struct ip_address *address, char buffer[ADDRESS_TEXT_MAX]);

@@ -55,7 +55,7 @@ int channel_open(struct channel *channel, struct event_base *base, int fd, enum 
 void channel_close(struct channel *channel);
 
 /* At most so many messages are taken in by channel_receive(); a socket holds fewer. */
-#define CHANNEL_RECEIVE_MAX 1024
+#define CHANNEL_RECEIVE_MAX 8192
 
 /* Takes in what has arrived by now, without waiting for the loop to come to it. */
 void channel_receive(struct channel *channel);

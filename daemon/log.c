@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "daemon/message.h"
 
@@ -17,10 +18,18 @@ enum log_level log_threshold = LOG_LEVEL_INFO;
 static log_sink *log_to;
 static int log_channel = -1;
 static uint64_t log_lost; /* records that the sink did not take */
+static uint64_t about_connection;
+static const struct endpoint *about_peer;
 
 void log_set_level(enum log_level level)
 {
 	log_threshold = level;
+}
+
+void log_about(uint64_t connection, const struct endpoint *peer)
+{
+	about_connection = connection;
+	about_peer = peer;
 }
 
 int log_priority(enum log_level level)
@@ -76,12 +85,20 @@ static void copy_text(char *field, size_t size, const char *text)
 /* Every byte of *RECORD is set: it goes to another process. */
 static void fill(struct message_log *record, enum log_level level, const struct log_fields *fields)
 {
+	struct timespec now;
+
 	memset(record, 0, sizeof(*record));
+	clock_gettime(CLOCK_REALTIME, &now);
+	record->time_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 	record->level = level;
+	record->connection = about_connection;
+	if (about_peer != NULL)
+		record->peer = *about_peer;
 	if (fields == NULL)
 		return;
 	record->event = fields->event;
-	record->connection = fields->connection;
+	if (fields->connection != 0)
+		record->connection = fields->connection;
 	if (fields->peer != NULL)
 		record->peer = *fields->peer;
 	if (fields->local != NULL)

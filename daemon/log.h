@@ -32,7 +32,8 @@ enum log_event {
 	LOG_EVENT_DISCONNECT,    /* it has ended */
 	LOG_EVENT_OPTIONS,       /* telnet options are agreed on, before the session begins */
 	LOG_EVENT_SESSION_START, /* login runs */
-	LOG_EVENT_SESSION_END,   /* and has ended */
+	LOG_EVENT_LOGIN,         /* somebody has logged in */
+	LOG_EVENT_SESSION_END,   /* the session has ended */
 	LOG_EVENT_REFUSAL,  /* a client is not served: a limit, a ban, a missing PROXY header */
 	LOG_EVENT_ATTACK,   /* a client has sent what no honest one sends */
 	LOG_EVENT_STATE,    /* a connection has moved to another state */
@@ -74,6 +75,12 @@ static inline bool log_wanted(enum log_level level)
 {
 	return level <= log_threshold;
 }
+
+/*
+ * From now on every record of this process is about CONNECTION of PEER, unless it says
+ * otherwise: PEER stays where it is. NULL: about nobody.
+ */
+void log_about(uint64_t connection, const struct endpoint *peer);
 
 /* This process logs over CHANNEL to the supervisor; never blocks: a full channel drops and counts. */
 void log_to_channel(int channel);

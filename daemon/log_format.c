@@ -119,8 +119,11 @@ static void put_endpoint(const struct fields *to, const char *name, const struct
 {
 	char text[ENDPOINT_TEXT_MAX];
 
-	if (endpoint->address.version != IP_NONE)
-		to->text(to->out, name, endpoint_format(endpoint, text));
+	if (endpoint->address.version == IP_NONE)
+		return;
+	to->text(to->out, name,
+	         endpoint->port != 0 ? endpoint_format(endpoint, text)
+	                             : address_format(&endpoint->address, text));
 }
 
 /* Every field of the record that says something. */
@@ -164,13 +167,13 @@ size_t log_format_json(const struct log_origin *origin, const struct log_said *s
 {
 	struct writer out = {buffer, 0, LOG_FORMAT_LINE_MAX};
 	const struct fields fields = {&out, json_number, json_text};
-	time_t seconds = (time_t)(origin->time_us / 1000000);
+	time_t seconds = (time_t)(said->record->time_us / 1000000);
 	struct tm utc;
 	char date[32];
 
 	gmtime_r(&seconds, &utc);
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc);
-	put(&out, "{\"time\":\"%s.%06uZ\"", date, (unsigned)(origin->time_us % 1000000));
+	put(&out, "{\"time\":\"%s.%06uZ\"", date, (unsigned)(said->record->time_us % 1000000));
 	put_text(&fields, "level", log_level_name(said->record->level));
 	put_fields(&fields, origin, said->record);
 	put(&out, ",\"message\":\"");
@@ -229,7 +232,7 @@ size_t log_format_syslog(const struct log_origin *origin, const struct log_said 
                          char buffer[LOG_FORMAT_DATAGRAM_MAX])
 {
 	struct writer out = {buffer, 0, LOG_FORMAT_DATAGRAM_MAX};
-	time_t seconds = (time_t)(origin->time_us / 1000000);
+	time_t seconds = (time_t)(said->record->time_us / 1000000);
 	struct tm local;
 	char date[32];
 

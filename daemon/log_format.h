@@ -13,13 +13,12 @@
 /* What goes to the journal or to syslog is never longer. */
 #define LOG_FORMAT_DATAGRAM_MAX 8192
 
-/* Who says it, and when. */
+/* Who says it. */
 struct log_origin {
 	const char *name; /* the daemon's: "calmd" */
 	const char *role; /* "supervisor" */
 	int pid;
-	bool relayed;     /* another process says it, and may have been taken over */
-	uint64_t time_us; /* of CLOCK_REALTIME */
+	bool relayed; /* another process says it, and may have been taken over */
 };
 
 /* A record, with its text of LENGTH bytes. */

@@ -23,7 +23,8 @@
 
 #include "daemon/log_format.h"
 
-#define PATIENCE_MS 20 /* for a reader of stderr that has read all up to now */
+#define OLD_US      10000000u /* no record waits longer in a channel */
+#define PATIENCE_MS 20        /* for a reader of stderr that has read all up to now */
 
 static struct {
 	const char *name;
@@ -136,14 +137,6 @@ static bool write_record(const struct log_origin *origin, const struct log_said 
 	return delivery == DELIVERY_NOWHERE ? write_line(origin, said) : delivery == DELIVERED;
 }
 
-static uint64_t real_time_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 /* The sink of a process that writes itself. */
 static bool write_own(const struct message_log *record, const char *text, size_t length)
 {
@@ -152,10 +145,19 @@ static bool write_own(const struct message_log *record, const char *text, size_t
 		.name = to.name,
 		.role = role_name(to.role),
 		.pid = getpid(),
-		.time_us = real_time_us(),
 	};
 
 	return write_record(&origin, &said);
+}
+
+/* The time that a process says, where that can be. */
+static uint64_t believable(uint64_t time_us)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	uint64_t now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	return time_us > now_us || now_us - time_us > OLD_US ? now_us : time_us;
 }
 
 void log_relay(enum role role, int pid, const struct message_log *record, const char *text,
@@ -169,11 +171,11 @@ void log_relay(enum role role, int pid, const struct message_log *record, const 
 		.role = role_name(role),
 		.pid = pid,
 		.relayed = true,
-		.time_us = real_time_us(),
 	};
 
 	if (!log_wanted(record->level))
 		return;
+	checked.time_us = believable(record->time_us);
 	if (!log_event_from(record->event, role))
 		checked.event = LOG_EVENT_NONE;
 	log_tell_lost();

@@ -25,6 +25,7 @@ static const struct {
 	[LOG_EVENT_OPTIONS] = {"options", "8f1da4d33d5248acb6036b50c627747a", WORKER},
 	[LOG_EVENT_SESSION_START] = {"session_start", "eaabe07116d348939241b9b2696d20e6",
                                      WORKER | OPENER},
+	[LOG_EVENT_LOGIN] = {"login", "a7c8bf7a40f4452ba8b06eb8a4953374", WORKER | OPENER},
 	[LOG_EVENT_SESSION_END] = {"session_end", "f35328f9eee74acf966d8a2bf7c1f838",
                                    MASTER | WORKER | OPENER},
 	[LOG_EVENT_REFUSAL] = {"refusal", "b7014700048a432eb3d51d04ffb8779c",

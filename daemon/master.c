@@ -11,6 +11,7 @@
  * because changing user clears it, and then the parent is looked at once more.
  */
 #include "daemon/master.h"
+#include "daemon/master_audit.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -238,8 +239,9 @@ static bool enter_sandbox(struct master *m)
 
 static bool create_parts(struct master *m, const int *fd)
 {
-	if ((m->pool = pool_create(m)) == NULL || (m->calls = call_create(m)) == NULL ||
-	    (m->link = link_create(m)) == NULL || (m->notes = session_notes_create()) == NULL) {
+	if ((m->audit = audit_create(m->base)) == NULL || (m->pool = pool_create(m)) == NULL ||
+	    (m->calls = call_create(m)) == NULL || (m->link = link_create(m)) == NULL ||
+	    (m->notes = session_notes_create()) == NULL) {
 		log_error("cannot start the master: out of memory");
 		return false;
 	}
@@ -278,6 +280,7 @@ static void destroy_parts(struct master *m)
 		stack_destroy(m->stack);
 	if (m->table != NULL)
 		munmap(m->table, m->table_bytes);
+	audit_destroy(m->audit);
 	if (m->base != NULL)
 		event_base_free(m->base);
 }

@@ -40,7 +40,7 @@ static void handle(struct master *m, uint64_t now_us)
 		pool_add(m->pool, payload, message->fd);
 		return;
 	case MESSAGE_WORKER_GONE:
-		pool_gone(m->pool, gone->worker, now_us);
+		pool_gone(m->pool, gone, now_us);
 		return;
 	case MESSAGE_CALL_PORT:
 		if (m->taking_in)

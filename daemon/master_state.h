@@ -16,6 +16,7 @@
 #include "daemon/message.h"
 #include "stack/stack.h"
 
+struct audit;
 struct call_table;
 struct control;
 struct event;
@@ -61,10 +62,10 @@ struct master {
 	struct event *quiet_timer; /* NULL: there was nothing to wait for */
 	uint64_t end_us;           /* when an orderly end has lasted long enough */
 
-	uint64_t started_us;    /* this master; config.started_us is the daemon's */
-	uint64_t log_tokens_us; /* see master_hooks.c */
-	uint64_t log_left_out;
-	int status; /* the process's exit status */
+	struct audit *audit;
+
+	uint64_t started_us; /* this master; config.started_us is the daemon's */
+	int status;          /* the process's exit status */
 };
 
 /* The engine's clock. */

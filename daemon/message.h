@@ -398,6 +398,7 @@ struct message_answer {
 
 /* A record of the log; what its fields are for, daemon/log.h says. */
 struct message_log {
+	uint64_t time_us;    /* CLOCK_REALTIME */
 	uint32_t level;      /* enum log_level */
 	uint32_t event;      /* enum log_event */
 	uint64_t connection; /* 0: none */

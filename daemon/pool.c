@@ -27,11 +27,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <event2/event.h>
 
 #include "daemon/log.h"
+#include "daemon/master_audit.h"
 #include "daemon/master_state.h"
 #include "daemon/pool_worker.h"
 #include "daemon/ring_map.h"
@@ -236,10 +238,20 @@ void pool_add(struct pool *pool, const struct message_worker *worker, const int 
 		pool_set_idle(w, true);
 }
 
-void pool_gone(struct pool *pool, uint64_t number, uint64_t now_us)
+/* One that was killed could not report the end of its session; its connection may still be there. */
+static void audit_gone(struct pool *pool, const struct worker *w, int status)
 {
-	struct message_worker unknown = {.worker = number};
-	struct worker *w = pool_find(pool, number);
+	struct conn_info info;
+
+	if (w->attached && WIFSIGNALED(status) &&
+	    stack_info(pool->master->stack, w->conn.id, &info))
+		audit_worker_killed(pool->master, &info, WTERMSIG(status));
+}
+
+void pool_gone(struct pool *pool, const struct message_worker_gone *gone, uint64_t now_us)
+{
+	struct message_worker unknown = {.worker = gone->worker};
+	struct worker *w = pool_find(pool, gone->worker);
 
 	if (w == NULL) { /* it was not taken on */
 		if (pool->settled)
@@ -254,6 +266,7 @@ void pool_gone(struct pool *pool, uint64_t number, uint64_t now_us)
 	pool_close_channel(w);
 	if (!pool->settled)
 		return;
+	audit_gone(pool, w, gone->status);
 	/* Also when the connection has ended before: the engine counts its worker until now. */
 	if (w->taken)
 		stack_worker_gone(pool->master->stack, w->conn, now_us);

@@ -29,7 +29,7 @@ void pool_destroy(struct pool *pool);
 void pool_add(struct pool *pool, const struct message_worker *worker, const int fds[4]);
 
 /* MESSAGE_WORKER_GONE: its process has ended. */
-void pool_gone(struct pool *pool, uint64_t worker, uint64_t now_us);
+void pool_gone(struct pool *pool, const struct message_worker_gone *gone, uint64_t now_us);
 
 /*
  * Every worker there is has been added: each connection of the table that has one gets

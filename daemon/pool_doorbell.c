@@ -13,9 +13,9 @@
 #include <inttypes.h>
 #include <sys/socket.h>
 
-#include "daemon/address_text.h"
 #include "daemon/bell.h"
 #include "daemon/log.h"
+#include "daemon/master_audit.h"
 #include "daemon/master_state.h"
 #include "daemon/pool.h"
 #include "daemon/pool_worker.h"
@@ -61,17 +61,12 @@ static bool take_signature(struct worker *w, const struct message_signature *rep
                            uint64_t now_us)
 {
 	bool first = w->signatures == 0;
-	char peer[ENDPOINT_TEXT_MAX];
 
 	if (!w->taken || report->conn_id != w->conn.id || report->signature == SIGNATURE_NONE ||
 	    report->signature >= SIGNATURES || (w->signatures & (1u << report->signature)) != 0)
 		return false;
 	w->signatures |= 1u << report->signature;
-	log_at(LOG_LEVEL_WARNING,
-	       LOG_FIELDS(.event = LOG_EVENT_ATTACK, .connection = w->conn.id, .peer = &w->peer,
-	                  .reason = signature_name(report->signature)),
-	       "connection %" PRIu64 ": %s has sent %s", w->conn.id,
-	       endpoint_format(&w->peer, peer), signature_name(report->signature));
+	audit_attack(w->pool->master, w->conn.id, &w->peer, signature_name(report->signature));
 	if (first)
 		(void)stack_offence(w->pool->master->stack, &w->peer.address,
 		                    STACK_OFFENCE_SIGNATURE, now_us);

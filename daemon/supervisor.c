@@ -182,6 +182,7 @@ static int begin(struct supervisor *s)
 	reload_prepare(s);
 	if (supervisor_prepare(s) < 0)
 		return -1;
+	supervisor_log_init(s);
 	workers_init(s);
 	succession_init(s);
 	upgrade_init(s);
@@ -290,6 +291,7 @@ int supervisor_run(const struct supervisor_start *how)
 		status = s->status;
 		if (s->stage == END_DONE) {
 			quiet_end(s);
+			supervisor_log_report(s, true);
 			log_info("ended");
 		}
 	}

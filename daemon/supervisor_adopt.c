@@ -33,6 +33,7 @@ int child_adopt(struct child *child, struct supervisor *s, const struct registry
 {
 	child->supervisor = s;
 	child->pid = from->pid;
+	supervisor_log_child(&child->log, child->pid);
 	child->pidfd = from->pidfd;
 	child->channel.fd = -1;
 	if (from->pid != 0 && from->pidfd < 0 && !is_our_child(from->pid)) {

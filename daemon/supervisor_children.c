@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "daemon/log.h"
-#include "daemon/log_output.h"
 #include "daemon/sandbox_calls.h"
 #include "daemon/spawn.h"
 #include "daemon/supervisor_opener.h"
@@ -25,6 +24,7 @@ int child_start(struct child *child, struct supervisor *s, const struct spawn *h
 	child->channel.fd = -1;
 	child->pidfd = -1;
 	child->pid = spawn(how);
+	supervisor_log_child(&child->log, child->pid);
 	if (child->pid < 0) {
 		child->pid = 0;
 		return -1;
@@ -55,28 +55,13 @@ void child_violation(struct channel *channel, const char *why)
 	channel_close(channel);
 }
 
-static void relay(struct child *child, const struct message *message)
-{
-	struct channel *channel = &child->channel;
-	struct message_log record;
-
-	memcpy(&record, message->payload, sizeof(record));
-	if (!log_record_valid(&record)) {
-		channel->handler->violation(channel, "a malformed record for the log");
-		return;
-	}
-	log_relay(channel->peer, child->pid != 0 ? (int)child->pid : child->log_pid, &record,
-	          (const char *)message->payload + sizeof(record),
-	          message->header.length - sizeof(record));
-}
-
 /* It is about to end, or says so; its word is not relied upon. */
 static void end_violator(struct child *child, const struct message_violation *violation)
 {
 	char text[SANDBOX_CALL_MAX];
 
 	log_error("%s %d made the system call %s, which it may not, and is ended",
-	          role_name(child->channel.peer), (int)child->pid,
+	          role_name(child->channel.peer), (int)child->log.pid,
 	          sandbox_call_text(violation, text));
 	child->violated = true;
 	child_kill(child);
@@ -91,7 +76,7 @@ bool child_message(struct child *child, const struct message *message)
 		channel->phase = (channel->phase & ~(unsigned)PHASE_START) | PHASE_RUN;
 		return true;
 	case MESSAGE_LOG:
-		relay(child, message);
+		supervisor_log(child, message);
 		return true;
 	case MESSAGE_VIOLATION:
 		end_violator(child, (const void *)message->payload);

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
@@ -15,6 +16,8 @@
 #include "daemon/supervisor_state.h"
 
 #define TELL_AHEAD 64 /* messages about workers that may wait */
+/* What the master has to say of a rush of clients waits here until the supervisor comes to it. */
+#define MASTER_CHANNEL_BYTES (2 << 20)
 
 /* Message about a worker that exists, or NULL; breaking the rules ends the master. */
 static struct worker *named_worker(struct supervisor *s, const struct message *message)
@@ -133,10 +136,13 @@ static void send_everything(struct supervisor *s)
 int master_start(struct supervisor *s)
 {
 	static const char *const argv[] = {"calmd", "--role=master", NULL};
+	const int room = MASTER_CHANNEL_BYTES;
 	int pair[2];
 
 	if (message_channel(pair) < 0)
 		return supervisor_fail("channel to the master");
+	/* Where this is not allowed, some of what it has to say of a rush is lost, and counted. */
+	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 	struct spawn how = {
 		.program = s->program_calmd, .argv = argv, .fds = &pair[1], .fd_count = 1};
 	int started = child_start(&s->master, s, &how, pair[0], ROLE_MASTER, &master_handler);

@@ -45,7 +45,8 @@ static void on_message(struct channel *channel, struct message *message)
 	const struct message_ready *ready = (const void *)message->payload;
 
 	if (child_message(&s->opener, message) && message->header.type == MESSAGE_READY) {
-		s->opener.log_pid = (int)ready->pid;
+		if (s->opener.pid == 0)
+			s->opener.log.pid = (pid_t)ready->pid;
 		s->opener_failures = 0;
 		supervisor_announce(s);
 	}

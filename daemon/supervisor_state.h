@@ -24,6 +24,7 @@
 #include "daemon/service.h"
 #include "daemon/state_file.h"
 #include "daemon/supervisor_listen.h"
+#include "daemon/supervisor_log.h"
 #include "daemon/supervisor_watch.h"
 
 struct supervisor;
@@ -32,10 +33,10 @@ struct supervisor;
 struct child {
 	struct supervisor *supervisor;
 	pid_t pid;
-	int log_pid;   /* of one that is no child and has no pidfd: as it says, for the log alone */
 	int pidfd;     /* of one that a supervisor before us has started; -1: it is our child */
 	bool violated; /* it is killed for having broken the rules, or for silence */
 	struct channel channel;
+	struct child_log log;
 };
 
 /* Kept from its start until its process is dead and the master has released its ring. */
@@ -55,7 +56,6 @@ struct worker {
 	bool released;      /* the master needs its ring no more */
 	bool former;        /* an earlier supervisor started it: no new connection for it */
 	struct event ended; /* pidfd is readable */
-	unsigned log_lines; /* that it may write in this second */
 };
 
 #define WORKER_BUCKETS 1024 /* a power of two */
@@ -177,6 +177,7 @@ struct supervisor {
 	struct workers workers;
 	struct call_guard calls[CALL_GUARDS_MAX];
 	struct supervisor_quiet quiet;
+	struct supervisor_log log;
 	bool announced;                    /* "ready" was logged */
 	char reported[SERVICE_STATUS_MAX]; /* as the service manager knows it */
 	enum end_stage stage;

@@ -31,8 +31,7 @@
 #include "daemon/spawn.h"
 #include "daemon/supervisor_state.h"
 
-#define TURN_STARTS      4  /* before others have their turn */
-#define LOG_LINES_SECOND 20 /* of one worker: strangers speak to it */
+#define TURN_STARTS 4 /* before others have their turn */
 
 static struct worker_list *number_bucket(struct supervisor *s, uint64_t number)
 {
@@ -71,16 +70,7 @@ bool workers_known(const struct supervisor *s, uint64_t number)
 
 static void on_message(struct channel *channel, struct message *message)
 {
-	struct child *child = (struct child *)((char *)channel - offsetof(struct child, channel));
-	struct worker *worker = (struct worker *)((char *)child - offsetof(struct worker, child));
-
-	if (message->header.type == MESSAGE_LOG && ++worker->log_lines > LOG_LINES_SECOND) {
-		if (worker->log_lines == LOG_LINES_SECOND + 1)
-			log_warning("worker %d says too much; the rest of this second is left out",
-			            (int)child->pid);
-		return;
-	}
-	child_message(child, message);
+	child_message((struct child *)((char *)channel - offsetof(struct child, channel)), message);
 }
 
 const struct channel_handler worker_handler = {.message = on_message, .violation = child_violation};
@@ -270,12 +260,6 @@ static void on_upkeep(evutil_socket_t fd, short what, void *arg)
 	workers_upkeep(arg);
 }
 
-static void begin_second(struct supervisor *s, struct worker *worker)
-{
-	(void)s;
-	worker->log_lines = 0;
-}
-
 static void on_second(evutil_socket_t fd, short what, void *arg)
 {
 	struct supervisor *s = arg;
@@ -286,7 +270,6 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	if (!workers->demand && workers->target > s->config->min_spare_workers)
 		workers->target--;
 	workers->demand = false;
-	workers_each(s, begin_second);
 	supervisor_report(s);
 }
 
@@ -353,6 +336,7 @@ void worker_ended(struct supervisor *s, struct worker *worker, int status)
 	workers->idle -= is_idle(worker);
 	worker->child.pid = 0;
 	worker->status = status;
+	channel_receive(&worker->child.channel); /* its last words for the log */
 	channel_close(&worker->child.channel);
 	workers->alive--;
 	if (worker->told)

@@ -30,6 +30,7 @@ void session_begin(struct worker *worker, const struct message_open *open)
 {
 	struct telnet_reply reply;
 
+	audit_begin(worker);
 	negotiate_start(&worker->negotiation, &reply);
 	ring_append(worker, reply.bytes, reply.length);
 	worker->stage = WORKER_NEGOTIATING;
@@ -54,6 +55,7 @@ static void priv_open_session(struct worker *worker)
 	};
 	const char *terminal = negotiation->terminal[0] != '\0' ? negotiation->terminal : "dumb";
 
+	audit_options(worker);
 	memcpy(request.terminal, terminal, strlen(terminal) + 1);
 	memcpy(request.user, negotiation->user, sizeof(request.user));
 	memcpy(request.display, negotiation->display, sizeof(request.display));
@@ -104,10 +106,9 @@ void session_opened(struct worker *worker, const struct message_session *answer,
 	worker->pty = pty;
 	worker->keeper = keeper;
 	worker->stage = WORKER_SESSION;
+	audit_session_start(worker);
 	worker->pty_ready = false;
 	worker->again = true;
-	worker_session_begins(worker);
-	session_watch_log_start(worker);
 	if (wait_watch(&worker->wait, WAIT_KEEPER, keeper, EPOLLIN) < 0) {
 		log_error("cannot watch keeper %u: %s", answer->pid, strerror(errno));
 		worker_exit(1);

@@ -1,7 +1,7 @@
 /*
  * What is watched over a session beside its bytes: who has logged in, the deadlines,
  * whether the client is still there, and what is told of all that: to the master
- * (for calmctl), to the log, and to the client.
+ * (for calmctl) and to the client; audit.c tells the log.
  *
  * Who has logged in, the keeper finds in utmp. It is asked a moment after the session
  * has written something, since login(1) writes its entry before the shell's prompt;
@@ -120,31 +120,6 @@ static void end(struct worker *worker, enum session_ending ending)
 	session_hang_up(worker);
 }
 
-/* ---- the log ---- */
-
-void session_watch_log_start(const struct worker *worker)
-{
-	log_at(LOG_LEVEL_INFO,
-	       LOG_FIELDS(.event = LOG_EVENT_SESSION_START, .connection = worker->conn_id,
-	                  .peer = &worker->peer),
-	       "connection %" PRIu64 ": a session begins", worker->conn_id);
-}
-
-void session_watch_log_end(const struct worker *worker, const char *reason)
-{
-	const char *user = worker->user[0] != '\0' ? worker->user : NULL;
-
-	if (worker->stage != WORKER_SESSION)
-		return;
-	log_at(LOG_LEVEL_INFO,
-	       LOG_FIELDS(.event = LOG_EVENT_SESSION_END, .connection = worker->conn_id,
-	                  .peer = &worker->peer, .user = user, .reason = reason, .measured = true,
-	                  .bytes_in = worker->rx_tail, .bytes_out = worker->tx_head,
-	                  .duration_us = (uint64_t)worker_session_ms(worker) * 1000),
-	       "connection %" PRIu64 ": session of %s ended: %s", worker->conn_id,
-	       user != NULL ? user : "nobody", reason);
-}
-
 /* ---- who has logged in ---- */
 
 /* Asks the keeper; root_find_user is its answer. */
@@ -158,8 +133,13 @@ static void priv_find_user(struct worker *worker)
 
 void session_watch_last(struct worker *worker, const char *user)
 {
-	if (user[0] != '\0')
-		memcpy(worker->user, user, strlen(user) + 1);
+	bool before = worker->user[0] != '\0';
+
+	if (user[0] == '\0')
+		return;
+	memcpy(worker->user, user, strlen(user) + 1);
+	if (!before)
+		audit_login(worker);
 }
 
 void session_watch_user(struct worker *worker, const char *user)

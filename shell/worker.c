@@ -19,6 +19,9 @@ static struct worker the_worker;
 
 noreturn void worker_exit(int status)
 {
+	if (status != 0)
+		audit_reason(&the_worker, "the worker has failed");
+	audit_session_end(&the_worker);
 	_exit(status);
 }
 
@@ -48,16 +51,6 @@ bool worker_timer_due(struct worker *worker, enum worker_timer timer)
 		return false;
 	worker->timers[timer] = 0;
 	return true;
-}
-
-void worker_session_begins(struct worker *worker)
-{
-	worker->opened_ms = now_ms();
-}
-
-int64_t worker_session_ms(const struct worker *worker)
-{
-	return now_ms() - worker->opened_ms;
 }
 
 /* Milliseconds until the first timer is due, rounded up; -1: none. */

@@ -39,6 +39,7 @@
 #include <termios.h>
 
 #include "daemon/message.h"
+#include "shell/audit.h"
 #include "shell/telnet_negotiate.h"
 #include "shell/telnet_output.h"
 #include "shell/telnet_parse.h"
@@ -183,7 +184,6 @@ struct worker {
 	/* what is watched over it (session_watch.c); times in milliseconds, 0: none */
 	uint32_t login_timeout_ms, idle_timeout_ms, probe_ms;
 	enum session_ending ending;
-	int64_t opened_ms;               /* when the session began */
 	char user[SESSION_LOGNAME_SIZE]; /* who has logged in; "": nobody yet */
 	bool note_owed;                  /* the master is to be told again */
 	bool user_asked;                 /* the keeper's answer is awaited */
@@ -194,6 +194,8 @@ struct worker {
 	bool idle_warned;                /* the client has been told that there was none for long */
 	uint64_t probe_tail;             /* rx_tail when the client was last heard */
 	uint64_t probe_end;              /* tx offset behind our question; 0: none was put */
+
+	struct audit audit;
 
 	int64_t timers[TIMERS]; /* due, milliseconds of CLOCK_MONOTONIC; 0: off */
 };
@@ -210,10 +212,6 @@ noreturn void worker_run(void);
 void worker_timer_arm(struct worker *worker, enum worker_timer timer, int ms);
 void worker_timer_stop(struct worker *worker, enum worker_timer timer);
 bool worker_timer_due(struct worker *worker, enum worker_timer timer);
-
-/* How long the session has lasted, milliseconds; from when it is told to begin. */
-void worker_session_begins(struct worker *worker);
-int64_t worker_session_ms(const struct worker *worker);
 
 /* ---- worker_channel.c: what comes over the channels ---- */
 
@@ -363,8 +361,5 @@ void session_watch_last(struct worker *worker, const char *user);
 void session_watch_new_master(struct worker *worker);
 /* The session ends because of ENDING, or has; the first one counts. Client and master are told. */
 void session_watch_ending(struct worker *worker, enum session_ending ending);
-/* Records for the log; nothing when there was no session. */
-void session_watch_log_start(const struct worker *worker);
-void session_watch_log_end(const struct worker *worker, const char *reason);
 
 #endif

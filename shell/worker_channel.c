@@ -161,6 +161,7 @@ void channel_keeper(struct worker *worker)
 		}
 		memcpy(&ended, message.payload, sizeof(ended));
 		session_watch_last(worker, told_user(ended.user));
+		audit_status(worker, ended.status);
 		session_ended(worker);
 	} else if (gone) {
 		session_ended(worker);

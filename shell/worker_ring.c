@@ -55,9 +55,9 @@ bool ring_look(struct worker *worker)
 	uint64_t tx_limit = LOAD(page->tx_limit); /* any value will do */
 
 	if (reset != RING_RESET_NONE) {
-		session_watch_log_end(worker, gone_text(reset));
 		log_debug("connection %llu is gone (reason %u)",
 		          (unsigned long long)worker->conn_id, reset);
+		audit_reason(worker, gone_text(reset));
 		worker_exit(0);
 	}
 	if (rx_head < view->rx_head || rx_head - worker->rx_tail > worker->ring.rx_size ||
@@ -153,7 +153,7 @@ void ring_finish(struct worker *worker)
 		return;
 	if (telnet_output_settle(&worker->output) != 0 && ring_room(worker) > 0)
 		ring_append(worker, "", 1);
-	session_watch_log_end(worker, session_ending_text(worker->ending));
+	audit_session_end(worker);
 	worker->stage = WORKER_DONE;
 	ring_publish(worker);
 	STORE(worker->ring.worker->tx_fin, 1);

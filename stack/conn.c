@@ -54,9 +54,9 @@ static void count_move(struct stack_stats *stats, enum tcp_state from, enum tcp_
 		stats->estab_resets++;
 }
 
-void identity_move(struct stack *stack, const struct conn_identity *identity,
-                   struct conn_history *history, enum tcp_state from, enum tcp_state to,
-                   const char *why)
+struct event_note *identity_move(struct stack *stack, const struct conn_identity *identity,
+                                 struct conn_history *history, enum tcp_state from,
+                                 enum tcp_state to, const char *why)
 {
 	struct event_note *note;
 
@@ -72,13 +72,28 @@ void identity_move(struct stack *stack, const struct conn_identity *identity,
 	note->from = from;
 	note->to = to;
 	note->why = why;
+	return note;
+}
+
+/* What there is to say of a connection that was established, and is over. */
+static void note_finished(const struct stack *stack, struct event_note *note, const struct conn *c)
+{
+	note->finished = state_synchronized(note->from) &&
+	                 (note->to == TCP_CLOSED || note->to == TCP_TIME_WAIT);
+	note->totals = (struct stack_totals){
+		.bytes_in = c->counters.bytes_in,
+		.bytes_out = c->counters.bytes_out,
+		.duration_us = stack->event.now_us - c->established_us,
+	};
 }
 
 void conn_move(struct stack *stack, uint32_t slot, enum tcp_state to, const char *why)
 {
 	struct conn *c = event_conn(stack, slot);
+	struct event_note *note =
+		identity_move(stack, &c->identity, &c->history, (enum tcp_state)c->state, to, why);
 
-	identity_move(stack, &c->identity, &c->history, (enum tcp_state)c->state, to, why);
+	note_finished(stack, note, c);
 	c->state = to;
 	if (to != TCP_ESTABLISHED)
 		return;

@@ -70,6 +70,8 @@ struct event_note {
 	uint32_t worker;
 	uint64_t tx_una;   /* of what is detached */
 	uint64_t until_us; /* of a ban, whose source is flow's peer */
+	bool finished;     /* by this move */
+	struct stack_totals totals;
 };
 
 /* The event under way: see event.c. */
@@ -199,10 +201,10 @@ void event_end(struct stack *stack);
  * history, counts, notes it for the hook. In an event.
  */
 void conn_move(struct stack *stack, uint32_t slot, enum tcp_state to, const char *why);
-/* The same for an entry that is no connection. HISTORY: NULL when it keeps none. */
-void identity_move(struct stack *stack, const struct conn_identity *identity,
-                   struct conn_history *history, enum tcp_state from, enum tcp_state to,
-                   const char *why);
+/* The same for an entry that is no connection. HISTORY: NULL when it keeps none. Returns its note. */
+struct event_note *identity_move(struct stack *stack, const struct conn_identity *identity,
+                                 struct conn_history *history, enum tcp_state from,
+                                 enum tcp_state to, const char *why);
 void identity_init(struct stack *stack, struct conn_identity *identity, const struct flow *flow,
                    uint32_t ifindex, uint32_t mtu);
 /* A free connection slot, saved for undo, zeroed, with the flow's identity; LOOKUP_NONE when full. */

@@ -218,6 +218,9 @@ void event_end(struct stack *stack)
 			if (hooks->moved)
 				hooks->moved(hooks->arg, note->id, &note->flow, note->from,
 				             note->to, note->why);
+			if (note->finished && hooks->finished)
+				hooks->finished(hooks->arg, note->id, &note->flow, &note->totals,
+				                note->to, note->why);
 			break;
 		case NOTE_ENDED:
 			if (hooks->ended)

@@ -110,6 +110,12 @@ struct conn_handle {
 	uint64_t id;
 };
 
+/* What has gone over a connection. */
+struct stack_totals {
+	uint64_t bytes_in, bytes_out; /* payload, each byte once */
+	uint64_t duration_us;         /* since it was established */
+};
+
 /* Told after the commit. Hooks must not call the stack. NULL hooks are left out. */
 struct stack_hooks {
 	void *arg;
@@ -136,6 +142,12 @@ struct stack_hooks {
 	 * be anything; FLOW is NULL when it is not certain either.
 	 */
 	void (*dropped)(void *arg, uint64_t id, const struct flow *flow, const char *why);
+	/*
+	 * A connection that was established is over: it is in TIME-WAIT or CLOSED, as `moved`
+	 * has just said.
+	 */
+	void (*finished)(void *arg, uint64_t id, const struct flow *flow,
+	                 const struct stack_totals *totals, enum tcp_state to, const char *why);
 };
 
 struct stack;

@@ -12,19 +12,20 @@
 
 static char buffer[LOG_FORMAT_DATAGRAM_MAX];
 
-/* A worker's, at 2026-11-22 08:44:13.469123 UTC. */
+/* A worker's. */
+#define AT 1795337053469123u /* 2026-11-22 08:44:13.469123 UTC */
 static const struct log_origin origin = {
 	.name = "calmd",
 	.role = "worker",
 	.pid = 77,
 	.relayed = true,
-	.time_us = 1795337053469123,
 };
 
 /* A record in which every field says something. */
 static struct message_log full(void)
 {
 	return (struct message_log){
+		.time_us = AT,
 		.level = LOG_LEVEL_INFO,
 		.event = LOG_EVENT_SESSION_END,
 		.connection = 12,
@@ -73,7 +74,7 @@ static void a_json_object_has_every_field(void **state)
 
 static void what_says_nothing_has_no_field(void **state)
 {
-	const struct message_log record = {.level = LOG_LEVEL_WARNING};
+	const struct message_log record = {.time_us = AT, .level = LOG_LEVEL_WARNING};
 
 	(void)state;
 	assert_string_equal(formatted(log_format_json, &record, "x", 1),
@@ -169,6 +170,7 @@ static void random_records_give_well_formed_json(void **state)
 		record.level %= LOG_LEVEL_DEBUG + 1;
 		record.event %= LOG_EVENTS;
 		record.measured &= 1;
+		record.time_us = AT;
 		record.connection >>= 1;
 		record.left_out >>= 1;
 		record.bytes_in >>= 1;
