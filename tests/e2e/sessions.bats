@@ -48,6 +48,7 @@ run_logins() {
 		both = login(SERVER4)
 		tty = command(both, "tty").strip()[5:]
 		worker, keeper, shell = worker_of(both), keeper_of(tty), int(command(both, "echo $$"))
+		os.kill(keeper, signal.SIGSTOP) # or it may have ended by itself by then
 		kill(worker), kill(keeper)
 		wait_until(lambda: who() == [] and not alive(shell), 10)
 
