@@ -107,6 +107,12 @@ int login_record_pid(unsigned number)
 	return pid;
 }
 
+void login_record_end_of(unsigned number, int pid)
+{
+	if (login_record_pid(number) == pid)
+		login_record_end(number, pid);
+}
+
 /* True for an entry of ours that says that a process is there which is not; its pts is *NUMBER. */
 static bool is_stale(const struct utmpx *entry, unsigned *number)
 {
@@ -141,5 +147,5 @@ void login_record_sweep(void)
 	}
 	endutxent();
 	for (size_t i = 0; i < count; i++)
-		login_record_end(stale[i].number, stale[i].pid);
+		login_record_end_of(stale[i].number, stale[i].pid);
 }

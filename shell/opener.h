@@ -119,6 +119,9 @@ void login_record_user(unsigned number, char user[SESSION_LOGNAME_SIZE]);
 /* The process that is logged in or logging in on pts/NUMBER; 0: none. */
 int login_record_pid(unsigned number);
 
+/* As login_record_end(), when PID is who stands there; else somebody else has pts/NUMBER by now. */
+void login_record_end_of(unsigned number, int pid);
+
 /* Ends what stands in utmp for sessions of ours whose process is not there any more. */
 void login_record_sweep(void);
 

@@ -7,6 +7,9 @@
  * over. The opener knows the pts of each keeper, utmp has the pid of its login, and a
  * pidfd tells when that has ended.
  *
+ * Any local user can hold a lock on utmp, for which writing an entry then waits ten
+ * seconds: so a process of its own does that, and never the opener.
+ *
  * An opener that is killed leaves its keepers alone, and they go on; only what those
  * of them leave that are killed, too, waits for the next opener's start.
  */
@@ -37,12 +40,27 @@ static struct bucket killed;                       /* whose login has not ended 
 
 static int epoll = -1, children = -1;
 
+static void sweep(void)
+{
+	if (fork() == 0) {
+		login_record_sweep();
+		_exit(0);
+	}
+}
+
+static void record_end(unsigned number, int pid)
+{
+	if (fork() == 0) {
+		login_record_end_of(number, pid);
+		_exit(0);
+	}
+}
+
 int keepers_start(void)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
 	sigset_t child;
 
-	login_record_sweep();
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	if (sigprocmask(SIG_BLOCK, &child, NULL) < 0)
@@ -51,6 +69,7 @@ int keepers_start(void)
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (children < 0 || epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, children, &event) < 0)
 		return -1;
+	sweep();
 	return epoll;
 }
 
@@ -82,10 +101,13 @@ static bool taken_again(const struct keeper *by)
 static void finish(struct keeper *keeper)
 {
 	if (!taken_again(keeper))
-		login_record_end(keeper->number, keeper->login_pid);
+		record_end(keeper->number, keeper->login_pid);
 	LIST_REMOVE(keeper, entry);
-	if (keeper->login_fd >= 0)
+	if (keeper->login_fd >= 0) {
+		/* A child just forked still has it open, so closing it is not enough. */
+		epoll_ctl(epoll, EPOLL_CTL_DEL, keeper->login_fd, NULL);
 		close(keeper->login_fd);
+	}
 	free(keeper);
 }
 

@@ -159,7 +159,6 @@ struct worker {
 	uint64_t ayt_end;      /* tx offset behind the last answer */
 	struct telnet_output output;
 	uint16_t banner_start, banner_end; /* what of the banner is not in the send ring yet */
-	char banner[SESSION_BANNER_MAX];
 
 	/* the session */
 	int pty;                       /* -1: none */
@@ -198,6 +197,8 @@ struct worker {
 	struct audit audit;
 
 	int64_t timers[TIMERS]; /* due, milliseconds of CLOCK_MONOTONIC; 0: off */
+
+	char banner[SESSION_BANNER_MAX]; /* last, so that it takes no memory where there is none */
 };
 
 /* ---- worker.c ---- */

@@ -109,12 +109,17 @@ def processes(prefix):
     return found
 
 
+def process(prefix):
+    """The one of them; the kernel may leave some out of its list while others end."""
+    return wait_until(lambda: processes(prefix), what=prefix)[0]
+
+
 def worker_of(client):
-    return processes(f"calmd-worker: connection {row(client)['id']}")[0]
+    return process(f"calmd-worker: connection {row(client)['id']}")
 
 
 def keeper_of(line):
-    return processes(f"calmd-keeper: {line}")[0]
+    return process(f"calmd-keeper: {line}")
 
 
 def kill(pid):

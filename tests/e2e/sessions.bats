@@ -53,7 +53,7 @@ run_logins() {
 		wait_until(lambda: who() == [] and not alive(shell), 10)
 
 		# The opener and then a keeper: the next opener finds what is left.
-		opener = processes("calmd-opener")[0]
+		opener = process("calmd-opener")
 		six = login(SERVER6)
 		tty = command(six, "tty").strip()[5:]
 		keeper = keeper_of(tty)
@@ -97,7 +97,7 @@ run_logins() {
 		assert command(client, "ps -o tty= -o sid= -p $$").split()[0] == command(client, "tty").strip()[5:]
 		client.type("sleep 1000\r")
 		client.read_until(rb"sleep 1000\r\n")
-		shell = processes("-sh")[0]
+		shell = process("-sh")
 		wait_until(lambda: children(shell), 10)
 		sleeper = children(shell)[0]
 		wait_until(lambda: title(sleeper) == "sleep 1000", 10)
