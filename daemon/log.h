@@ -34,10 +34,11 @@ enum log_event {
 	LOG_EVENT_SESSION_START, /* login runs */
 	LOG_EVENT_LOGIN,         /* somebody has logged in */
 	LOG_EVENT_SESSION_END,   /* the session has ended */
-	LOG_EVENT_REFUSAL,  /* a client is not served: a limit, a ban, a missing PROXY header */
-	LOG_EVENT_ATTACK,   /* a client has sent what no honest one sends */
-	LOG_EVENT_STATE,    /* a connection has moved to another state */
-	LOG_EVENT_LEFT_OUT, /* so many records were not written */
+	LOG_EVENT_REFUSAL,   /* a client is not served: a limit, a ban, a missing PROXY header */
+	LOG_EVENT_ATTACK,    /* a client has sent what no honest one sends */
+	LOG_EVENT_STATE,     /* a connection has moved to another state */
+	LOG_EVENT_LEFT_OUT,  /* so many records were not written */
+	LOG_EVENT_VIOLATION, /* the sandbox has ended a process */
 	LOG_EVENTS
 };
 

@@ -34,6 +34,7 @@ static const struct {
                               MASTER | WORKER | OPENER},
 	[LOG_EVENT_STATE] = {"state", "85c0fd88c9d74066af929e7a61d3b64d", MASTER},
 	[LOG_EVENT_LEFT_OUT] = {"left_out", "eef257165c644ab1836e3ce8e21c8c5e", ANYBODY},
+	[LOG_EVENT_VIOLATION] = {"violation", "3247141ca5b349ef97bd87d957a1f0cd", SUPERVISOR},
 };
 
 static const char *const levels[] = {

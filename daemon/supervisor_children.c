@@ -60,9 +60,10 @@ static void end_violator(struct child *child, const struct message_violation *vi
 {
 	char text[SANDBOX_CALL_MAX];
 
-	log_error("%s %d made the system call %s, which it may not, and is ended",
-	          role_name(child->channel.peer), (int)child->log.pid,
-	          sandbox_call_text(violation, text));
+	sandbox_call_text(violation, text);
+	log_at(LOG_LEVEL_ERROR, LOG_FIELDS(.event = LOG_EVENT_VIOLATION, .reason = text),
+	       "%s %d made the system call %s, which it may not, and is ended",
+	       role_name(child->channel.peer), (int)child->log.pid, text);
 	child->violated = true;
 	child_kill(child);
 }
