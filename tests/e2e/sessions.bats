@@ -21,7 +21,7 @@ run_logins() {
 		tty4, tty6 = (command(c, "tty").strip()[5:] for c in (four, six))
 		here = sorted([("tester", tty4, CLIENT4), ("other", tty6, CLIENT6)])
 		assert who() == here, (who(), here)
-		wait_until(lambda: row(four)["user"] == "tester" and row(six)["user"] == "other")
+		wait_until(lambda: row(four)["user"] == "tester" and row(six)["user"] == "other", 20)
 		assert shown(four)["user"] == "tester" and shown(four)["ending"] is None
 		addresses = {e[2]: e[5] for e in entries("/run/utmp") if e[0] == USER_PROCESS}
 		assert addresses[tty4] == socket.inet_pton(socket.AF_INET, CLIENT4) + bytes(12), addresses
@@ -29,20 +29,20 @@ run_logins() {
 
 		# Another master is told again.
 		kill(ctl("status")["master_pid"])
-		wait_until(lambda: row(six) and row(six)["user"] == "other", 10)
+		wait_until(lambda: row(six) and row(six)["user"] == "other", 20)
 		assert row(four)["user"] == "tester"
 
 		# A worker is killed: its session ends, and stands nowhere as there.
 		shell = int(command(four, "echo $$"))
 		kill(worker_of(four))
-		wait_until(lambda: who() == [("other", tty6, CLIENT6)], 10)
-		wait_until(lambda: not alive(shell), 10)
+		wait_until(lambda: who() == [("other", tty6, CLIENT6)], 30)
+		wait_until(lambda: not alive(shell), 30)
 
 		# A keeper is killed.
 		shell = int(command(six, "echo $$"))
 		kill(keeper_of(tty6))
 		six.read_all()
-		wait_until(lambda: who() == [] and not alive(shell), 10)
+		wait_until(lambda: who() == [] and not alive(shell), 30)
 
 		# Both are.
 		both = login(SERVER4)
@@ -50,7 +50,7 @@ run_logins() {
 		worker, keeper, shell = worker_of(both), keeper_of(tty), int(command(both, "echo $$"))
 		os.kill(keeper, signal.SIGSTOP) # or it may have ended by itself by then
 		kill(worker), kill(keeper)
-		wait_until(lambda: who() == [] and not alive(shell), 10)
+		wait_until(lambda: who() == [] and not alive(shell), 30)
 
 		# The opener and then a keeper: the next opener finds what is left.
 		opener = process("calmd-opener")
@@ -60,13 +60,13 @@ run_logins() {
 		login_pid = children(keeper)[0]
 		os.kill(keeper, signal.SIGSTOP)
 		kill(opener), kill(keeper), kill(login_pid)
-		wait_until(lambda: who() == [], 10)
+		wait_until(lambda: who() == [], 30)
 
 		# One that just logs out.
 		six = login(SERVER6)
 		six.type("exit\r")
 		six.read_all()
-		wait_until(lambda: who() == [], 10)
+		wait_until(lambda: who() == [], 30)
 
 		# What ended in this very second is still running to last(1).
 		wait_until(lambda: not any("still" in line or "gone" in line for line in last()), what="an end of each in wtmp")
@@ -98,9 +98,9 @@ run_logins() {
 		client.type("sleep 1000\r")
 		client.read_until(rb"sleep 1000\r\n")
 		shell = process("-sh")
-		wait_until(lambda: children(shell), 10)
+		wait_until(lambda: children(shell), 30)
 		sleeper = children(shell)[0]
-		wait_until(lambda: title(sleeper) == "sleep 1000", 10)
+		wait_until(lambda: title(sleeper) == "sleep 1000", 30)
 		client.send(b"\x1a")
 		client.read_until(rb"Stopped.*\$ $")
 		assert "Stopped" in command(client, "jobs")
@@ -109,7 +109,7 @@ run_logins() {
 		client.read_until(rb"sleep 1000\r\n")
 		client.send(b"\x03")
 		client.read_until(rb"\$ $")
-		wait_until(lambda: not alive(sleeper), 10)
+		wait_until(lambda: not alive(sleeper), 30)
 
 		# Another user, and back; a password that is not shown.
 		client.type("su other\r")
@@ -135,7 +135,7 @@ run_logins() {
 		client.type("(trap '' HUP; exec sleep 1001) & sleep 1002\r")
 		client.read_until(rb"sleep 1002\r\n")
 		running = lambda: sorted((title(pid)[-10:], pid) for pid in children(shell))
-		wait_until(lambda: [name for name, _ in running()] == ["sleep 1001", "sleep 1002"], 10)
+		wait_until(lambda: [name for name, _ in running()] == ["sleep 1001", "sleep 1002"], 30)
 		stays, goes = (pid for _, pid in running())
 		client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 		client.close() # by RST
@@ -157,7 +157,7 @@ run_logins() {
 		assert command(again, "id -un; stty speed; echo $LANG $LC_TIME") == "tester\n9600\nC POSIX\n"
 		names = command(again, "env | sed 's/=.*//' | grep -xE 'LD_.*|IFS|CREDENTIALS.*|EXTRA'; echo $PATH").split()
 		assert len(names) == 1 and "/usr/bin" in names[0] and "/tmp" not in names[0], names
-		wait_until(lambda: row(again)["user"] == "tester")
+		wait_until(lambda: row(again)["user"] == "tester", 20)
 		if LONG: # who has logged in is not sent away
 		    time.sleep(41)
 		    assert command(again, "echo here") == "here\n"
@@ -179,7 +179,7 @@ run_logins() {
 	assert_match "the log" "$(cat "$CALMD_DIR/log")" "session of nobody ended: nobody logged in"
 	stop_calmd
 
-	start_calmd -o idle-timeout=4s -o user-timeout=2s -o keepalive=1h
+	start_calmd -o idle-timeout=4s -o user-timeout=3s -o keepalive=1h
 	run_logins <<-'END'
 		# Meanwhile, one that takes nothing any more.
 		dead = Peer(CLIENT4, SERVER4, 4000, PORT)
