@@ -115,15 +115,23 @@ static void put_number(const struct fields *to, const char *name, uint64_t value
 		to->number(to->out, name, value);
 }
 
+static void put_address(const struct fields *to, const char *name, const struct ip_address *address)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	if (address->version != IP_NONE)
+		to->text(to->out, name, address_format(address, text));
+}
+
+/* Without a port, it is an address. */
 static void put_endpoint(const struct fields *to, const char *name, const struct endpoint *endpoint)
 {
 	char text[ENDPOINT_TEXT_MAX];
 
-	if (endpoint->address.version == IP_NONE)
-		return;
-	to->text(to->out, name,
-	         endpoint->port != 0 ? endpoint_format(endpoint, text)
-	                             : address_format(&endpoint->address, text));
+	if (endpoint->port == 0)
+		put_address(to, name, &endpoint->address);
+	else if (endpoint->address.version != IP_NONE)
+		to->text(to->out, name, endpoint_format(endpoint, text));
 }
 
 /* Every field of the record that says something. */
@@ -135,6 +143,7 @@ static void put_fields(const struct fields *to, const struct log_origin *origin,
 	to->number(to->out, "pid", (uint64_t)origin->pid);
 	put_number(to, "connection", record->connection);
 	put_endpoint(to, "peer", &record->peer);
+	put_address(to, "address", &record->peer.address);
 	put_endpoint(to, "local", &record->local);
 	put_text(to, "user", record->user);
 	put_text(to, "state", record->state);

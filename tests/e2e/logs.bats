@@ -205,7 +205,7 @@ while True:
 	wait_for 10 grep -q session_end "$journal"
 	record=$(grep session_end "$journal")
 	has "$record" '.CALMD_CONNECTION | test("^[0-9]+$")' ".CALMD_PEER | test(\"^$CLIENT4:[0-9]+\$\")" \
-		'.CALMD_DETAIL == "login ended with status 0"' '.CALMD_EVENT == "session_end"' \
+		".CALMD_ADDRESS == \"$CLIENT4\"" '.CALMD_DETAIL == "login ended with status 0"' '.CALMD_EVENT == "session_end"' \
 		'.CALMD_BYTES_OUT | tonumber > 0' '.MESSAGE_ID | test("^[0-9a-f]{32}$")' \
 		'.PRIORITY == "6"' '.SYSLOG_IDENTIFIER == "calmd"' '.CALMD_ROLE == "worker"' \
 		'.MESSAGE | test("session of nobody ended")'

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "daemon/log_output.h"
@@ -195,6 +196,88 @@ static void a_full_channel_loses_lines_and_says_so(void **state)
 	close(pair[1]);
 }
 
+/* Nothing reads the pipe meanwhile; if writing waited for it, this would not end. */
+static void a_reader_that_stands_still_costs_lines_and_no_time(void **state)
+{
+	(void)state;
+	fcntl(STDERR_FILENO, F_SETFL, 0); /* a write to a full pipe waits */
+	for (int i = 0; i < 5000; i++)
+		log_info("a line of some length that nobody reads for now");
+	while (captured()[0] != '\0')
+		;
+	log_info("after");
+	const char *text = captured();
+	assert_non_null(strstr(text, " lines of log were lost\n"));
+	assert_non_null(strstr(text, "calmd: after\n"));
+}
+
+/* A socket where a datagram is expected, in a directory of its own. */
+static int receiver(char path[64])
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	snprintf(path, 64, "/tmp/calmd-log-XXXXXX");
+	assert_non_null(mkdtemp(path));
+	strcat(path, "/socket");
+	strcpy(address.sun_path, path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void forget_receiver(int fd, char *path)
+{
+	close(fd);
+	unlink(path);
+	*strrchr(path, '/') = '\0';
+	rmdir(path);
+}
+
+static void journal_and_syslog_get_a_datagram_each(void **state)
+{
+	char journal[64], syslog[64], got[4096];
+	int journal_fd = receiver(journal), syslog_fd = receiver(syslog);
+
+	(void)state;
+	log_output_sockets(journal, syslog);
+	log_output_set(LOG_OUTPUT_JOURNAL);
+	log_info("hello");
+	ssize_t length = recv(journal_fd, got, sizeof(got) - 1, 0);
+	assert_true(length > 0);
+	got[length] = '\0';
+	assert_non_null(strstr(got, "PRIORITY=6\n"));
+	assert_non_null(strstr(got, "\nMESSAGE=hello\n"));
+	log_output_set(LOG_OUTPUT_SYSLOG);
+	log_error("hello");
+	length = recv(syslog_fd, got, sizeof(got) - 1, 0);
+	assert_true(length > 0);
+	got[length] = '\0';
+	assert_memory_equal(got, "<27>", 4);
+	assert_string_equal(strstr(got, "]: "), "]: hello");
+	assert_string_equal(captured(), "");
+	forget_receiver(journal_fd, journal);
+	forget_receiver(syslog_fd, syslog);
+}
+
+static void without_any_standard_error_syslog_it_is(void **state)
+{
+	char syslog[64], got[4096];
+	int syslog_fd = receiver(syslog), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	(void)state;
+	log_output_sockets("/nonexistent/journal", syslog);
+	log_output_set(LOG_OUTPUT_AUTO);
+	log_info("on a pipe");
+	dup2(null, STDERR_FILENO);
+	log_output_set(LOG_OUTPUT_AUTO);
+	log_info("nowhere");
+	assert_true(recv(syslog_fd, got, sizeof(got), 0) > 0);
+	assert_int_equal(recv(syslog_fd, got, sizeof(got), 0), -1);
+	assert_string_equal(captured(), "calmd: on a pipe\n");
+	close(null);
+	forget_receiver(syslog_fd, syslog);
+}
+
 #define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, capture, release)
 
 int main(void)
@@ -209,6 +292,9 @@ int main(void)
 		LOG_TEST(a_journal_without_a_socket_gets_levels),
 		LOG_TEST(other_processes_send_their_lines),
 		LOG_TEST(a_full_channel_loses_lines_and_says_so),
+		LOG_TEST(a_reader_that_stands_still_costs_lines_and_no_time),
+		LOG_TEST(journal_and_syslog_get_a_datagram_each),
+		LOG_TEST(without_any_standard_error_syslog_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

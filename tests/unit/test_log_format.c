@@ -67,6 +67,7 @@ static void a_json_object_has_every_field(void **state)
 		text,
 		"{\"time\":\"2026-11-22T08:44:13.469123Z\",\"level\":\"info\",\"event\":\"session_"
 		"end\",\"role\":\"worker\",\"pid\":77,\"connection\":12,\"peer\":\"192.0.2.1:4000\","
+		"\"address\":\"192.0.2.1\","
 		"\"local\":\"[::1]:23\",\"user\":\"guest\",\"state\":\"ESTABLISHED\",\"reason\":"
 		"\"logged out\",\"detail\":\"a \\\"b\\\" \\\\c\",\"bytes_in\":100,\"bytes_out\":0,"
 		"\"duration_us\":1500000,\"left_out\":3,\"message\":\"it ended\"}\n");
@@ -94,6 +95,7 @@ static void the_journal_gets_every_field_under_a_name_of_ours(void **state)
 	snprintf(want, sizeof(want),
 	         "PRIORITY=6\nSYSLOG_IDENTIFIER=calmd\nMESSAGE_ID=%s\nCALMD_EVENT=session_end\n"
 	         "CALMD_ROLE=worker\nCALMD_PID=77\nCALMD_CONNECTION=12\nCALMD_PEER=192.0.2.1:4000\n"
+	         "CALMD_ADDRESS=192.0.2.1\n"
 	         "CALMD_LOCAL=[::1]:23\nCALMD_USER=guest\nCALMD_STATE=ESTABLISHED\n"
 	         "CALMD_REASON=logged out\nCALMD_DETAIL=a \"b\" \\c\nCALMD_BYTES_IN=100\n"
 	         "CALMD_BYTES_OUT=0\nCALMD_DURATION_US=1500000\nCALMD_LEFT_OUT=3\n"

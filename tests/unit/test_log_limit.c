@@ -135,6 +135,22 @@ static void every_record_is_written_or_counted(void **state)
 	assert_true(written > 100 && written < asked / 10);
 }
 
+static void a_source_that_makes_room_for_another_leaves_its_count(void **state)
+{
+	struct log_limit_report report;
+	uint64_t written = 0, told = 0;
+
+	(void)state;
+	limit.each.burst = 1;
+	limit.all = (struct log_rate){1000000, 1};
+	for (unsigned i = 0; i < 3000; i++)
+		written += taken(i, 2, 1000 * (uint64_t)SECOND);
+	assert_int_equal(written, 3000);
+	while (log_limit_report(&limit, 1000 * (uint64_t)SECOND, true, &report))
+		told += report.count;
+	assert_int_equal(told, 3000);
+}
+
 #define LIMIT_TEST(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void)
@@ -145,6 +161,7 @@ int main(void)
 		LIMIT_TEST(all_of_an_ipv6_64_is_one_source),
 		LIMIT_TEST(all_together_have_a_limit_too),
 		LIMIT_TEST(what_was_left_out_is_told_after_a_while_and_once),
+		LIMIT_TEST(a_source_that_makes_room_for_another_leaves_its_count),
 		LIMIT_TEST(every_record_is_written_or_counted),
 	};
 
