@@ -52,6 +52,8 @@ assert_match() {
 start_background() {
 	local name=$1
 	shift
+	# Here, so that nobody who waits for a line in it finds that of the one before.
+	: >"$BATS_FILE_TMPDIR/$name.out"
 	# Not through the functions: the process to end later must be the command itself.
 	case $1 in
 	in_server) set -- ip netns exec "$SERVER_NS" "${@:2}" ;;
