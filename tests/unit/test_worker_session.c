@@ -498,12 +498,11 @@ static bool is_alive(struct shell_session *s, void *argument)
 	return false;
 }
 
-static void synch_reaches_a_session_that_does_not_read(void **test)
+/* The client's urgent pointer stands BEHIND its IAC IP IAC DM. */
+static void synch_with_pointer(uint64_t behind)
 {
 	static char rubbish[RING];
 
-	(void)test;
-	need_root();
 	open_at_prompt();
 	start_sleep(session.length);
 	memset(rubbish, 'x', sizeof(rubbish));
@@ -513,12 +512,26 @@ static void synch_reaches_a_session_that_does_not_read(void **test)
 	shell_send(&session, rubbish, sizeof(rubbish) - 16);
 	uint64_t tail = 0;
 	assert_true(shell_wait(&session, pty_is_full, &tail));
-	uint64_t mark = shell_offset(&session) + 4;
-	shell_urgent(&session, mark);
+	shell_urgent(&session, shell_offset(&session) + behind);
 	shell_send(&session, "\xff\xf4\xff\xf2", 4); /* IP, DM */
 	int64_t next = 0;
 	assert_true(shell_wait(&session, is_alive, &next));
 	assert_null(memmem(session.output, session.length, "\xf2", 1));
+}
+
+static void synch_reaches_a_session_that_does_not_read(void **test)
+{
+	(void)test;
+	need_root();
+	synch_with_pointer(4);
+}
+
+/* RFC 1122, 4.2.2.4: the pointer names the last urgent octet, not the one behind it. */
+static void synch_from_a_client_of_rfc_1122_is_the_same(void **test)
+{
+	(void)test;
+	need_root();
+	synch_with_pointer(3);
 }
 
 static void a_data_mark_that_is_not_urgent_is_ignored(void **test)
@@ -797,6 +810,7 @@ int main(void)
 		SESSION_TEST(erase_and_kill_edit_the_line),
 		SESSION_TEST(interrupt_process_interrupts),
 		SESSION_TEST(synch_reaches_a_session_that_does_not_read),
+		SESSION_TEST(synch_from_a_client_of_rfc_1122_is_the_same),
 		SESSION_TEST(a_data_mark_that_is_not_urgent_is_ignored),
 		SESSION_TEST(abort_output_marks_dm_as_urgent),
 		SESSION_TEST(answers_to_are_you_there_coalesce),
