@@ -105,8 +105,10 @@ everywhere() {
 @test "login(1) asks for name and password, and the session is the user's" {
 	private_login
 	start_calmd -o 'login={"login", "-p", "-h", "%h"}'
-	for address in "$SERVER4" "$SERVER6"; do
-		run -0 drive telnet "$address" "$PORT" <<-'END'
+	# Without a port telnet offers LINEMODE: the password is not echoed there, either.
+	for address in "$SERVER4 $PORT" "$SERVER6"; do
+		# shellcheck disable=SC2086 # a port or none
+		run -0 drive telnet $address <<-'END'
 			expect login: $
 			send tester\n
 			expect Password: $
