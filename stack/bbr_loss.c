@@ -20,7 +20,8 @@
  * A probe beside a queue thus ends with the first loss that the path does not
  * explain. The draft lets it go on up to 2 %; but who shares that queue and answers
  * every loss, as Reno and CUBIC do, gives way meanwhile, the probe finds room, and
- * inflight_longterm grows from probe to probe at his expense.
+ * inflight_longterm grows from probe to probe at his expense. For the same reason
+ * inflight_longterm is then not all that was in flight, but clear of it by Headroom.
  */
 #include "bbr.h"
 
@@ -157,6 +158,21 @@ void bbr_handle_lost(struct congestion *cc, struct bbr *b, const struct congesti
 		                      lost->is_app_limited, lost->now_us);
 }
 
+/*
+ * What the queue held of a flight that was too much is not ours alone: the headroom stays
+ * free from now on, in the next probes as well; but what bw needs while cruising is left.
+ */
+static uint32_t bbr_clear_of_queue(const struct congestion *cc, const struct bbr *b,
+                                   uint32_t flight)
+{
+	uint64_t need = (uint64_t)bbr_bdp(cc, b, b->bw, 100) * 100 / (100 - BBR_HEADROOM);
+	uint64_t clear = (uint64_t)flight * (100 - BBR_HEADROOM) / 100;
+
+	if (!b->full_bw_reached || !bbr_queue_stands(b))
+		return flight;
+	return (uint32_t)bbr_min(flight, bbr_max(clear, need));
+}
+
 void bbr_inflight_too_high(struct congestion *cc, struct bbr *b, uint32_t tx_in_flight,
                            bool is_app_limited, uint64_t now_us)
 {
@@ -165,7 +181,8 @@ void bbr_inflight_too_high(struct congestion *cc, struct bbr *b, uint32_t tx_in_
 	b->prev_probe_too_high = 1;
 	b->is_bw_probe_sample = 0; /* one answer a probe */
 	if (!is_app_limited)
-		b->inflight_longterm = bbr_volume(bbr_max(tx_in_flight, target));
+		b->inflight_longterm =
+			bbr_volume(bbr_max(bbr_clear_of_queue(cc, b, tx_in_flight), target));
 	if (b->state == BBR_PROBE_BW_UP) {
 		b->undo_state = BBR_UNDO_PROBE_BW_UP;
 		bbr_start_down(b, now_us);

@@ -451,7 +451,31 @@ static void a_probe_beside_a_queue_ends_with_its_first_loss(void **state)
 	b->latest_rtt_us = 30 * MS;
 	lose(&path, flow, 1);
 	assert_int_equal(b->state, BBR_PROBE_BW_DOWN);
-	assert_in_range(b->inflight_longterm, flight - 2 * MSS, flight);
+	assert_in_range(b->inflight_longterm, flight * 8 / 10, flight);
+	bottleneck_close(&path);
+}
+
+static void after_a_probe_beside_a_queue_room_is_left_in_it(void **state)
+{
+	struct bottleneck path;
+	struct flow *flow = cruising(&path);
+	struct bbr *b = bbr_in(flow);
+	uint32_t bdp;
+
+	(void)state;
+	run_until(&path, flow, BBR_PROBE_BW_UP, 4 * SECOND);
+	bottleneck_run(&path, 10 * MS);
+	bdp = bbr_bdp(&flow->cc, b, b->bw, 100);
+	b->latest_rtt_us = 40 * MS;
+	bbr_inflight_too_high(&flow->cc, b, 2 * bdp, false, path.now_us);
+	assert_in_range(b->inflight_longterm, 2 * bdp / 100 * 84, 2 * bdp / 100 * 86);
+	/* with its headroom it is what the path needs: of that nothing is given away */
+	bbr_inflight_too_high(&flow->cc, b, bdp / 100 * 115, false, path.now_us);
+	assert_int_equal(b->inflight_longterm, bdp / 100 * 115);
+	/* no queue, nothing that could belong to others */
+	b->latest_rtt_us = 21 * MS;
+	bbr_inflight_too_high(&flow->cc, b, 2 * bdp, false, path.now_us);
+	assert_int_equal(b->inflight_longterm, 2 * bdp);
 	bottleneck_close(&path);
 }
 
@@ -867,6 +891,7 @@ int main(void)
 		cmocka_unit_test(the_paths_own_loss_rate_is_measured_and_bounded),
 		cmocka_unit_test(a_probe_that_loses_too_much_bounds_what_is_in_flight),
 		cmocka_unit_test(a_probe_beside_a_queue_ends_with_its_first_loss),
+		cmocka_unit_test(after_a_probe_beside_a_queue_room_is_left_in_it),
 		cmocka_unit_test(a_probe_beside_a_queue_forgives_what_the_path_loses),
 		cmocka_unit_test(after_a_probe_that_went_too_far_the_next_one_is_careful),
 		cmocka_unit_test(a_spurious_loss_takes_it_back_to_startup),
