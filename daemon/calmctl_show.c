@@ -22,11 +22,17 @@ struct line {
 };
 
 static const struct line general[] = {
-	{"peer", "peer", PLAIN},         {"local", "local", PLAIN},
-	{"user", "user", PLAIN},         {"session ended", "ending", PLAIN},
-	{"interface", "ifindex", PLAIN}, {"opened by peer", "passive", PLAIN},
-	{"worker", "worker", PLAIN},     {"waits for worker", "waiting", PLAIN},
-	{"created", "created", PLAIN},   {"established", "established", PLAIN},
+	{"peer", "peer", PLAIN},
+	{"local", "local", PLAIN},
+	{"proxy", "proxy", PLAIN},
+	{"user", "user", PLAIN},
+	{"session ended", "ending", PLAIN},
+	{"interface", "ifindex", PLAIN},
+	{"opened by peer", "passive", PLAIN},
+	{"worker", "worker", PLAIN},
+	{"waits for worker", "waiting", PLAIN},
+	{"created", "created", PLAIN},
+	{"established", "established", PLAIN},
 };
 
 static const struct line sending[] = {

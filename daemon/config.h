@@ -22,6 +22,8 @@
 struct config {
 	struct endpoint listen[MESSAGE_LISTEN_MAX];
 	uint32_t listens;
+	uint32_t listen_proxied; /* a bit each: its clients come by way of a proxy */
+	struct message_prefixes proxy_from;
 	char user[CONFIG_NAME_MAX];
 	char worker_user[CONFIG_NAME_MAX];
 	uint32_t max_connections;

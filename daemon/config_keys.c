@@ -74,6 +74,7 @@ static const char *log_to_choice(uint32_t index)
 
 const struct config_key config_keys[] = {
 	{"listen", "{\"127.0.0.1:23\", \"[::1]:23\"}", &config_endpoints, AT(listen)},
+	{"proxy-from", "{\"127.0.0.1\", \"::1\"}", &config_prefixes, AT(proxy_from)},
 	{"user", "_calmd", &config_name, SIZED(user), .min = 1, .restart = true},
 	{"worker-user", "_calmd-worker", &config_name, SIZED(worker_user), .min = 1,
          .restart = true},

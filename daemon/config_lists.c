@@ -19,13 +19,30 @@ static bool overlap(const struct endpoint *a, const struct endpoint *b)
 	        address_is_any(&b->address));
 }
 
+/* An endpoint, and behind it perhaps the word proxy. */
+static bool listen_parse(const char *text, struct endpoint *endpoint, bool *proxied)
+{
+	size_t length = strcspn(text, " \t");
+	const char *word = text + length + strspn(text + length, " \t");
+	char part[ENDPOINT_TEXT_MAX];
+
+	if (length >= sizeof(part))
+		return false;
+	memcpy(part, text, length);
+	part[length] = '\0';
+	*proxied = strcmp(word, "proxy") == 0;
+	return (*proxied || (*word == '\0' && text[length] == '\0')) &&
+	       endpoint_parse(part, TELNET_PORT, endpoint);
+}
+
 static bool read_endpoints(const struct config_key *key, const char *text, unsigned index,
                            struct config *config, char why[CONFIG_WHY_MAX])
 {
 	struct endpoint endpoint;
+	bool proxied;
 
 	(void)key;
-	if (!endpoint_parse(text, TELNET_PORT, &endpoint))
+	if (!listen_parse(text, &endpoint, &proxied))
 		return WHY("must be ADDRESS:PORT, such as 0.0.0.0:23 or [::]:23, is \"%.60s\"",
 		           text);
 	if (!address_is_any(&endpoint.address) && !address_is_unicast(&endpoint.address))
@@ -38,6 +55,9 @@ static bool read_endpoints(const struct config_key *key, const char *text, unsig
 			return WHY("%.60s is already covered by %s", text,
 			           endpoint_format(&config->listen[i], other));
 	}
+	if (index == 0)
+		config->listen_proxied = 0;
+	config->listen_proxied |= (uint32_t)proxied << index;
 	config->listen[index] = endpoint;
 	config->listens = index + 1;
 	return true;
@@ -50,8 +70,9 @@ static void print_endpoints(const struct config_key *key, const struct config *c
 	(void)key;
 	fputc('{', out);
 	for (uint32_t i = 0; i < config->listens; i++)
-		fprintf(out, "%s\"%s\"", i == 0 ? "" : ", ",
-		        endpoint_format(&config->listen[i], text));
+		fprintf(out, "%s\"%s%s\"", i == 0 ? "" : ", ",
+		        endpoint_format(&config->listen[i], text),
+		        (config->listen_proxied & (1u << i)) != 0 ? " proxy" : "");
 	fputc('}', out);
 }
 

@@ -26,6 +26,7 @@ void engine_config(const struct message_master_config *from, struct stack_config
 	to->connections_per_minute_per_source = from->connections_per_minute_per_source;
 	to->ban_after = from->ban_after;
 	to->ban_time_us = from->ban_time_us;
+	to->proxy_froms = prefixes(&from->proxy_from, to->proxy_from);
 	to->ban_exempts = prefixes(&from->ban_exempt, to->ban_exempt);
 	to->backlog = from->backlog;
 	to->half_open = from->half_open;

@@ -44,7 +44,7 @@ static const char *const levels[] = {
 	[LOG_LEVEL_DEBUG] = "debug",
 };
 
-static bool endpoint_valid(const struct endpoint *endpoint)
+static bool logged_endpoint_valid(const struct endpoint *endpoint)
 {
 	uint8_t version = endpoint->address.version;
 
@@ -64,8 +64,8 @@ static bool numbers_valid(const struct message_log *record)
 bool log_record_valid(const struct message_log *record)
 {
 	return record->level <= LOG_LEVEL_DEBUG && record->event < LOG_EVENTS &&
-	       record->measured <= 1 && numbers_valid(record) && endpoint_valid(&record->peer) &&
-	       endpoint_valid(&record->local) && ENDS(record->user) && ENDS(record->state) &&
+	       record->measured <= 1 && numbers_valid(record) && logged_endpoint_valid(&record->peer) &&
+	       logged_endpoint_valid(&record->local) && ENDS(record->user) && ENDS(record->state) &&
 	       ENDS(record->reason) && ENDS(record->detail);
 }
 

@@ -114,15 +114,22 @@ static bool may_log(struct audit *audit, enum log_level level, const struct endp
 	return false;
 }
 
-static void log_connect(uint64_t id, const struct flow *flow)
+void audit_connected(struct master *m, uint64_t id, const struct flow *flow,
+                     const struct endpoint *proxy)
 {
-	char peer[ENDPOINT_TEXT_MAX], local[ENDPOINT_TEXT_MAX];
+	char peer[ENDPOINT_TEXT_MAX], local[ENDPOINT_TEXT_MAX], by[ENDPOINT_TEXT_MAX] = "";
 
+	if (!may_log(m->audit, LOG_LEVEL_INFO, &flow->peer))
+		return;
+	if (proxy != NULL)
+		endpoint_format(proxy, by);
 	log_at(LOG_LEVEL_INFO,
 	       LOG_FIELDS(.event = LOG_EVENT_CONNECT, .connection = id, .peer = &flow->peer,
-	                  .local = &flow->local, .state = state_name(TCP_ESTABLISHED)),
-	       "connection %" PRIu64 ": %s to %s established", id,
-	       endpoint_format(&flow->peer, peer), endpoint_format(&flow->local, local));
+	                  .local = &flow->local, .state = state_name(TCP_ESTABLISHED),
+	                  .detail = proxy != NULL ? by : NULL),
+	       "connection %" PRIu64 ": %s to %s established%s%s", id,
+	       endpoint_format(&flow->peer, peer), endpoint_format(&flow->local, local),
+	       proxy != NULL ? ", by way of " : "", by);
 }
 
 void audit_moved(struct master *m, uint64_t id, const struct flow *flow, enum tcp_state from,
@@ -136,8 +143,8 @@ void audit_moved(struct master *m, uint64_t id, const struct flow *flow, enum tc
 		                  .local = &flow->local, .state = state_name(to), .reason = why),
 		       "connection %" PRIu64 ": %s to %s (%s), peer %s", id, state_name(from),
 		       state_name(to), why, endpoint_format(&flow->peer, peer));
-	if (to == TCP_ESTABLISHED && may_log(m->audit, LOG_LEVEL_INFO, &flow->peer))
-		log_connect(id, flow);
+	if (to == TCP_ESTABLISHED && !master_proxied(m, flow)) /* else its client is to come */
+		audit_connected(m, id, flow, NULL);
 }
 
 void audit_finished(struct master *m, uint64_t id, const struct flow *flow,
@@ -145,6 +152,8 @@ void audit_finished(struct master *m, uint64_t id, const struct flow *flow,
 {
 	char peer[ENDPOINT_TEXT_MAX];
 
+	if (flow->peer.address.version == IP_NONE) /* it was nobody's */
+		return;
 	if (!may_log(m->audit, LOG_LEVEL_INFO, &flow->peer))
 		return;
 	if (to == TCP_TIME_WAIT)

@@ -24,6 +24,10 @@ void audit_finished(struct master *m, uint64_t id, const struct flow *flow,
                     const struct stack_totals *totals, enum tcp_state to, const char *why);
 void audit_dropped(struct master *m, uint64_t id, const struct flow *flow, const char *why);
 
+/* A connection has its client; PROXY: by whom it was brought, NULL: by nobody. */
+void audit_connected(struct master *m, uint64_t id, const struct flow *flow,
+                     const struct endpoint *proxy);
+
 /*
  * A client is not let in: WHY is the limit, or what else stands against it. LOCAL may be
  * NULL.

@@ -29,7 +29,10 @@ bool master_config_bound(struct message_master_config *config)
 	config->busy_message[sizeof(config->busy_message) - 1] = '\0';
 	config->version[sizeof(config->version) - 1] = '\0';
 	return config->listens <= MESSAGE_LISTEN_MAX &&
-	       config->closed_listens <= MESSAGE_LISTEN_MAX && config->log_level <= LOG_LEVEL_DEBUG;
+	       config->closed_listens <= MESSAGE_LISTEN_MAX &&
+	       config->proxy_from.count <= MESSAGE_PREFIXES_MAX &&
+	       config->ban_exempt.count <= MESSAGE_PREFIXES_MAX &&
+	       config->log_level <= LOG_LEVEL_DEBUG;
 }
 
 /* Asks that the guard of a closed listener go: nobody is left there. */
@@ -95,6 +98,9 @@ bool master_listen(struct master *m, const struct message_master_config *before)
 		if (before == NULL || !names(before->listen, before->listens, &config->listen[i]))
 			all = stack_listen(m->stack, &config->listen[i]) && all;
 	}
+	for (uint32_t i = 0; i < config->listens; i++)
+		stack_listen_proxied(m->stack, &config->listen[i],
+		                     (config->listen_proxied & (1u << i)) != 0);
 	stack_accepting(m->stack, m->phase != PHASE_END && config->draining == 0);
 	return watch_closed(m) && all;
 }

@@ -67,7 +67,7 @@ void master_settle(struct master *m, uint64_t now_us)
 
 	do
 		link_flush(m->link, now_us);
-	while (pool_settle(m->pool, now_us));
+	while (master_proxy_settle(m, now_us) | pool_settle(m->pool, now_us));
 	call_settle(m->calls);
 	while (pool_sleep(m->pool, now_us)) {
 		link_flush(m->link, now_us);

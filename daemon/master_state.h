@@ -102,6 +102,14 @@ void master_stop(struct master *m, int status);
 /* What the engine tells; they only note what master_settle() then does. */
 void master_hooks(struct master *m, struct stack_hooks *hooks);
 
+/* master_proxy.c */
+
+/* True when FLOW's client is known by its proxy's header only. */
+bool master_proxied(const struct master *m, const struct flow *flow);
+
+/* Reads headers that have come; true when the engine has been called. Part of master_settle(). */
+bool master_proxy_settle(struct master *m, uint64_t now_us);
+
 /* master_messages.c */
 
 /* The supervisor's channel is readable. */

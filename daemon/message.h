@@ -152,6 +152,8 @@ struct message_master_config {
 	uint32_t uid, gid;
 	uint32_t listens;
 	struct endpoint listen[MESSAGE_LISTEN_MAX];
+	uint32_t listen_proxied; /* a bit each: its clients come by way of a proxy */
+	struct message_prefixes proxy_from;
 	/* not wanted any more, but connections live there: new ones get RST */
 	uint32_t closed_listens;
 	struct endpoint closed_listen[MESSAGE_LISTEN_MAX];

@@ -20,7 +20,7 @@
 #include "daemon/raw_socket.h"
 #include "daemon/version.h"
 
-#define REGISTRY_VERSION 1u
+#define REGISTRY_VERSION 2u
 
 #define REGISTRY_DESCRIPTORS_MAX 64u
 #define REGISTRY_INDEX_MAX       MESSAGE_LISTEN_MAX

@@ -187,6 +187,7 @@ static json_t *counters(const struct conn_counters *c)
 
 static void add_origin(json_t *o, const struct conn_info *info, const struct report_clock *clock)
 {
+	json_object_set_new(o, "proxy", endpoint_text(&info->proxy));
 	set_bool(o, "passive", info->passive);
 	set_bool(o, "waiting", info->waiting);
 	json_object_set_new(o, "worker", info->has_worker ? number(info->worker) : json_null());

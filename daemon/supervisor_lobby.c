@@ -68,6 +68,7 @@ void lobby_note_facts(struct supervisor *s)
 		.registry_version = REGISTRY_VERSION,
 		.formats = version_formats(),
 		.listens = s->kept.open.count,
+		.listen_proxied = s->config->listen_proxied,
 	};
 	const struct lobby_record record = {
 		.kind = LOBBY_FACTS, .data = &facts, .length = sizeof(facts)};

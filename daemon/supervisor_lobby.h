@@ -38,6 +38,8 @@ struct lobby_facts {
 	struct version_formats formats;
 	struct registry_facts facts;
 	struct endpoint listen[MESSAGE_LISTEN_MAX]; /* that the guards and lanes are for */
+	uint32_t listen_proxied;                    /* as in the configuration */
+	uint32_t reserved;
 	char control_socket[108];
 };
 

@@ -165,6 +165,8 @@ void master_config_fill(const struct config *config, struct message_master_confi
 {
 	master->listens = config->listens;
 	memcpy(master->listen, config->listen, sizeof(master->listen));
+	master->listen_proxied = config->listen_proxied;
+	master->proxy_from = config->proxy_from;
 	master->max_connections = config->max_connections;
 	master->max_connections_per_source = config->max_connections_per_source;
 	master->connections_per_minute_per_source = config->connections_per_minute_per_source;

@@ -195,6 +195,7 @@ static void keep_places(struct supervisor *s, const struct lobby_facts *facts)
 		return;
 	log_warning("listen: stays as it was while sessions go on");
 	config->listens = facts->listens;
+	config->listen_proxied = facts->listen_proxied;
 	memcpy(config->listen, facts->listen, bytes);
 }
 

@@ -49,13 +49,17 @@ static bool address_valid(const struct ip_address *a)
 	       all_bytes_are(a->reserved, sizeof(a->reserved), 0);
 }
 
+bool endpoint_valid(const struct endpoint *endpoint)
+{
+	return address_valid(&endpoint->address) && endpoint->port != 0 && endpoint->reserved == 0;
+}
+
 bool flow_valid(const struct flow *flow)
 {
 	const struct endpoint *local = &flow->local, *peer = &flow->peer;
 
-	return address_valid(&local->address) && address_valid(&peer->address) &&
-	       local->address.version == peer->address.version && local->port != 0 &&
-	       peer->port != 0 && local->reserved == 0 && peer->reserved == 0;
+	return endpoint_valid(local) && endpoint_valid(peer) &&
+	       local->address.version == peer->address.version;
 }
 
 static uint32_t address_bits(const struct ip_address *a)

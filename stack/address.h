@@ -68,6 +68,9 @@ bool address_is_any(const struct ip_address *a);
  */
 bool address_is_unicast(const struct ip_address *a);
 
+/* True for a unicast address and a port that is not zero; zero wherever nothing is used. */
+bool endpoint_valid(const struct endpoint *endpoint);
+
 /*
  * True for a flow that a connection can have: unicast addresses of one IP version, ports
  * that are not zero, and zero wherever nothing is used, so that memcmp compares flows.

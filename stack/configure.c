@@ -28,6 +28,7 @@ static bool configure_possible(const struct stack_config *config)
 	       config->max_connections_per_source <= COUNT_MAX && config->ban_after <= COUNT_MAX &&
 	       config->ban_time_us <= SOURCE_BAN_MAX_US &&
 	       config->ban_exempts <= STACK_PREFIXES_MAX &&
+	       config->proxy_froms <= STACK_PREFIXES_MAX &&
 	       between(config->backlog, 1, COUNT_MAX) &&
 	       between(config->half_open, 1, ENTRIES_MAX) &&
 	       between(config->time_wait, 1, ENTRIES_MAX) &&

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxied.h"
 #include "seal.h"
 
 /* A smaller MSS option only makes work: many packets for few bytes. */
@@ -93,6 +94,7 @@ void conn_move(struct stack *stack, uint32_t slot, enum tcp_state to, const char
 	struct event_note *note =
 		identity_move(stack, &c->identity, &c->history, (enum tcp_state)c->state, to, why);
 
+	note->flow = conn_flow(c);
 	note_finished(stack, note, c);
 	c->state = to;
 	if (to != TCP_ESTABLISHED)
@@ -142,6 +144,7 @@ static void conn_free(struct stack *stack, uint32_t slot, enum tcp_state to, enu
 	note->worker = c->worker;
 	note->tx_una = c->tx_una;
 	stalled_forget(stack, slot);
+	proxied_forget(stack, slot);
 	slot_private(stack, slot)->reset_reason = reason;
 	if (c->flags & CONN_WAITING)
 		slot_queue_drop(&stack->accept_queue, slot);
@@ -149,7 +152,7 @@ static void conn_free(struct stack *stack, uint32_t slot, enum tcp_state to, enu
 	if (c->flags & CONN_BUSY)
 		stack->busy_messages--;
 	if (c->flags & CONN_COUNTED)
-		source_remove(stack->sources, &c->identity.flow.peer.address);
+		source_remove(stack->sources, conn_source(c));
 	timer_set(stack->timers, slot, TIMER_NEVER);
 	lookup_remove(stack->lookup, slot);
 	c->identity.id = 0;
@@ -206,8 +209,18 @@ void conn_enqueue(struct stack *stack, uint32_t slot)
 	slot_queue_put(&stack->accept_queue, slot);
 	if (!(c->flags & CONN_COUNTED)) {
 		c->flags |= CONN_COUNTED;
-		source_add(stack->sources, &c->identity.flow.peer.address, stack->event.now_us);
+		source_add(stack->sources, conn_source(c), stack->event.now_us);
 	}
+}
+
+void conn_busy_message(struct stack *stack, uint32_t slot)
+{
+	struct conn *c = event_conn(stack, slot);
+
+	/* its own copy: what was sent once must be the same when it is sent again */
+	c->tx_head = strlen(stack->config.busy_message);
+	memcpy(table_early(&stack->table, slot), stack->config.busy_message, c->tx_head);
+	conn_close(stack, slot, "over a limit");
 }
 
 /* ---- CLOSE ---- */
@@ -245,6 +258,7 @@ void conn_close(struct stack *stack, uint32_t slot, const char *why)
 	default: /* closing already */
 		return;
 	}
+	proxied_forget(stack, slot);
 	if (c->tx_una == c->tx_head)
 		c->stalled_since_us = stack->event.now_us; /* the FIN is what waits */
 	c->rx_tail = c->rx_head; /* nobody will take it: its room must not shut the window */
@@ -286,14 +300,15 @@ void conn_timer_stop(struct stack *stack, uint32_t slot, enum conn_timer timer)
 	slot_conn(stack, slot)->timer_us[timer] = TIMER_NEVER;
 }
 
-/* A slot may still stand in the dirty list when it changes hands: that is remembered. */
+/* A slot may still stand in these two lists when it changes hands: that is remembered. */
 void conn_private_reset(struct conn_private *p)
 {
-	bool dirty = p->dirty;
+	bool dirty = p->dirty, news = p->header_news;
 
 	sent_release(&p->recovery.sent);
 	*p = (struct conn_private){0};
 	p->dirty = dirty;
+	p->header_news = news;
 }
 
 void conn_dirty(struct stack *stack, uint32_t slot)

@@ -83,6 +83,7 @@ enum conn_timer {
 #define CONN_ECE          0x400000u  /* CE has come: told until CWR comes */
 #define CONN_CWR          0x800000u  /* cwnd was reduced: told in the next new data */
 #define CONN_ECN_REDUCED  0x1000000u /* ecn_seq is valid */
+#define CONN_HEADER       0x4000000u /* waits until its proxy's header has come */
 #define CONN_REFUSED      0x2000000u /* half-open, complete, and its client told to wait or go */
 
 /* Loss recovery, see recovery.c. */
@@ -137,7 +138,9 @@ struct conn {
 	/* round trip */
 	struct rtt rtt;
 	uint32_t ecn_seq; /* snd_nxt when cwnd was last reduced */
-	uint32_t reserved2;
+	/* taken off the stream's beginning: that is so far from the early buffer's */
+	uint32_t header_bytes;
+	struct endpoint client; /* whom the peer, a proxy, brings; IP_NONE: it is the client */
 
 	struct pmtu pmtu;
 
@@ -188,6 +191,25 @@ struct half_open {
 	uint64_t seal;
 };
 
+/* The connection as logs and sessions know it: with its client. */
+static inline struct flow flow_with_client(const struct flow *flow, const struct endpoint *client)
+{
+	return (struct flow){flow->local,
+	                     client->address.version != IP_NONE ? *client : flow->peer};
+}
+
+static inline struct flow conn_flow(const struct conn *c)
+{
+	return flow_with_client(&c->identity.flow, &c->client);
+}
+
+/* Whose source it counts for. */
+static inline const struct ip_address *conn_source(const struct conn *c)
+{
+	return c->client.address.version != IP_NONE ? &c->client.address
+	                                            : &c->identity.flow.peer.address;
+}
+
 /* What is left of a connection for 2 MSL (RFC 9293, 3.6.1). */
 struct time_wait {
 	struct conn_identity identity;
@@ -201,6 +223,7 @@ struct time_wait {
 	uint8_t rcv_wscale;
 	uint8_t reserved[7];
 	uint64_t deadline_us;
+	struct endpoint client;
 	uint64_t answers_until_us; /* see answer.c */
 	uint64_t established_us;
 	struct conn_counters counters;

@@ -57,7 +57,7 @@ static bool engine_allocate(struct stack *s)
 	       pool_create(&s->free_time_waits, shape->conns + shape->half_opens,
 	                   shape->time_waits) &&
 	       lists_create(s) && queue_create(&s->accept_queue, shape->conns) &&
-	       queue_create(&s->dirty, shape->conns);
+	       queue_create(&s->dirty, shape->conns) && queue_create(&s->header_news, shape->conns);
 }
 
 size_t stack_table_bytes(const struct stack_config *config)
@@ -117,6 +117,7 @@ void stack_destroy(struct stack *s)
 	free(s->orphans.link);
 	free(s->accept_queue.slot);
 	free(s->dirty.slot);
+	free(s->header_news.slot);
 	for (uint32_t slot = 0; s->private_data != NULL && slot < s->shape.conns; slot++)
 		sent_release(&s->private_data[slot].recovery.sent);
 	free(s->private_data);

@@ -96,7 +96,8 @@ struct conn_private {
 	struct recovery recovery;
 	struct seq_range dsack; /* to be told to the peer as received twice; empty: nothing */
 	struct pacing pacing;
-	bool dirty; /* in the list of those that may have something to send */
+	bool header_news; /* in the list of those whose header may have come */
+	bool dirty;       /* in the list of those that may have something to send */
 	uint32_t reset_reason;
 	/* what the master page holds, so that unchanged fields are not written again */
 	uint64_t published_rx_head, published_tx_tail, published_tx_sent, published_rx_urgent,
@@ -135,13 +136,17 @@ struct stack {
 	struct slot_list orphans;                          /* see orphan.c */
 	struct slot_queue accept_queue;
 	struct slot_queue dirty;
+	struct slot_queue header_news; /* see proxied.c */
 	struct endpoint listen[STACK_LISTEN_MAX];
 	uint64_t listen_id[STACK_LISTEN_MAX];
 	bool listen_closed[STACK_LISTEN_MAX];
+	bool listen_proxied[STACK_LISTEN_MAX];
 	uint32_t listens;
 	bool accepting;
-	uint32_t workers_busy;  /* attached workers that have not ended */
-	uint32_t busy_messages; /* connections with CONN_BUSY */
+	uint32_t headers_awaited; /* connections with CONN_HEADER */
+	struct flow shown;        /* see stack_flow() */
+	uint32_t workers_busy;    /* attached workers that have not ended */
+	uint32_t busy_messages;   /* connections with CONN_BUSY */
 	uint32_t open_conns, open_half_opens, open_time_waits;
 	uint64_t stalled_bytes; /* what stalled connections hold of their send rings */
 	uint32_t aborted_next;
@@ -224,6 +229,8 @@ void conn_close(struct stack *stack, uint32_t slot, const char *why);
 void conn_set_mss(struct conn *c);
 /* Puts the connection into the accept queue. In an event. */
 void conn_enqueue(struct stack *stack, uint32_t slot);
+/* Writes the busy message and closes (CONN_BUSY is set). In an event. */
+void conn_busy_message(struct stack *stack, uint32_t slot);
 void conn_timer(struct stack *stack, uint32_t slot, enum conn_timer timer, uint64_t at_us);
 void conn_timer_stop(struct stack *stack, uint32_t slot, enum conn_timer timer);
 /* Our timestamp clock now: milliseconds and this connection's offset (RFC 7323, 5.4). */

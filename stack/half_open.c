@@ -10,6 +10,7 @@
  */
 #include "engine.h"
 #include "limits.h"
+#include "proxied.h"
 
 #include <string.h>
 
@@ -267,6 +268,12 @@ uint32_t half_open_promote(struct stack *s, uint32_t half_slot)
 	return slot;
 }
 
+/* What comes from a proxy is its client's doing: it counts when that is known. */
+static bool half_open_proxied(const struct stack *s, const struct half_open *half)
+{
+	return proxied_listener(s, &half->identity.flow.local);
+}
+
 /* Why the client cannot be let in now; NULL: it can. */
 static const char *half_open_refuse(struct stack *s, const struct half_open *half)
 {
@@ -276,6 +283,8 @@ static const char *half_open_refuse(struct stack *s, const struct half_open *hal
 		s->stats.queue_full++;
 		return "the accept queue is full";
 	}
+	if (half_open_proxied(s, half))
+		return limits_refuse(s, NULL, true);
 	return limits_refuse_proven(s, &half->identity.flow.peer.address);
 }
 
@@ -289,7 +298,7 @@ static void half_open_refused(struct stack *s, struct half_open *half, const cha
 	table_touch(&s->table, half, sizeof(*half));
 	half->flags |= CONN_REFUSED;
 	limits_note_refused(s, &half->identity, why);
-	if (limits_own(s, peer))
+	if (!half_open_proxied(s, half) && limits_own(s, peer))
 		limits_offence(s, peer, STACK_OFFENCE_REFUSED);
 }
 
@@ -313,13 +322,14 @@ static bool half_open_accept(struct stack *s, uint32_t slot, const struct packet
 	const struct ip_address *peer = &half->identity.flow.peer.address;
 	const char *full;
 
-	if (limits_banned(s, peer, s->event.now_us)) {
+	if (!half_open_proxied(s, half) && limits_banned(s, peer, s->event.now_us)) {
 		half_open_reset(s, slot, packet, seg, "its source is banned");
 		return false;
 	}
 	full = half_open_refuse(s, half);
 	if (full == NULL) {
-		limits_admit(s, peer);
+		if (!half_open_proxied(s, half))
+			limits_admit(s, peer);
 		return true;
 	}
 	half_open_refused(s, half, full);

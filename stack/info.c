@@ -61,12 +61,22 @@ static void info_sequence(struct conn_info *info, const struct conn *c)
 	info->rcv_wscale = c->rcv_wscale;
 }
 
+/* The peer is the proxy that it came by. */
+static void info_client(struct conn_info *info, const struct endpoint *client)
+{
+	if (client->address.version == IP_NONE)
+		return;
+	info->proxy = info->flow.peer;
+	info->flow.peer = *client;
+}
+
 static void info_conn(const struct stack *s, struct conn_info *info, uint32_t slot)
 {
 	const struct conn *c = slot_conn(s, slot);
 
 	info_identity(info, &c->identity, &c->history);
 	info_sequence(info, c);
+	info_client(info, &c->client);
 	info->state = (enum tcp_state)c->state;
 	info->passive = (c->flags & CONN_PASSIVE) != 0;
 	info->waiting = (c->flags & CONN_WAITING) != 0;
@@ -126,6 +136,7 @@ static void info_time_wait(const struct stack *s, struct conn_info *info, uint32
 	const struct time_wait *wait = slot_time_wait(s, slot);
 
 	info_identity(info, &wait->identity, &wait->history);
+	info_client(info, &wait->client);
 	info->state = TCP_TIME_WAIT;
 	info->passive = (wait->flags & CONN_PASSIVE) != 0;
 	info->snd_una = info->snd_nxt = wait->snd_nxt;

@@ -11,6 +11,7 @@
  * else is left to output.c, which runs once for a batch of segments.
  */
 #include "engine.h"
+#include "proxied.h"
 
 static void input_steps(struct stack *s, uint32_t slot, const struct segment *seg)
 {
@@ -61,6 +62,7 @@ void conn_input(struct stack *s, uint32_t slot, const struct segment *seg, uint6
 	} else {
 		input_steps(s, slot, seg);
 	}
+	proxied_news(s, slot);
 	event_end(s);
 	stalled_limit(s, now_us);
 }

@@ -4,8 +4,7 @@
  * are recovery.c's.
  */
 #include "engine.h"
-
-#include <string.h>
+#include "proxied.h"
 
 /* Our SYN is acknowledged in SYN-RECEIVED. */
 static void ack_establish(struct stack *s, uint32_t slot)
@@ -16,14 +15,12 @@ static void ack_establish(struct stack *s, uint32_t slot)
 	conn_timer_stop(s, slot, CONN_TIMER_END);
 	if (c->retransmits > 0)
 		recovery_syn_lost(c, c->retransmits);
-	if (!(c->flags & CONN_BUSY)) {
+	if (c->flags & CONN_BUSY)
+		conn_busy_message(s, slot);
+	else if (proxied_listener(s, &c->identity.flow.local) && (c->flags & CONN_PASSIVE))
+		proxied_wait(s, slot);
+	else
 		conn_enqueue(s, slot);
-		return;
-	}
-	/* its own copy: what was sent once must be the same when it is sent again */
-	c->tx_head = strlen(s->config.busy_message);
-	memcpy(table_early(&s->table, slot), s->config.busy_message, c->tx_head);
-	conn_close(s, slot, "over a limit");
 }
 
 /* RFC 5961, 5.2: from a largest window before snd_una up to snd_nxt. */

@@ -74,9 +74,11 @@ static bool data_store(struct stack *s, uint32_t slot, const struct piece *piece
 		memcpy(ring_rx_at(&p->ring, c->rx_head + ahead), piece->data, length);
 		return true;
 	}
-	if (c->worker != CONN_NO_WORKER || ahead > 0 || length > CONN_EARLY_BYTES - c->early_bytes)
+	if (c->worker != CONN_NO_WORKER || ahead > 0 ||
+	    length > CONN_EARLY_BYTES - c->header_bytes - c->early_bytes)
 		return false;
-	memcpy(table_early(&s->table, slot) + c->early_bytes, piece->data, length);
+	memcpy(table_early(&s->table, slot) + c->header_bytes + c->early_bytes, piece->data,
+	       length);
 	c->early_bytes += length;
 	return true;
 }

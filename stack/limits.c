@@ -16,10 +16,10 @@
 
 #include <string.h>
 
-/* Attached until their worker has ended, and those that wait for one. */
+/* Attached until their worker has ended, and those that wait for one, or for a proxy's header. */
 uint32_t limits_connections(const struct stack *stack)
 {
-	return stack->workers_busy + stack->accept_queue.count;
+	return stack->workers_busy + stack->accept_queue.count + stack->headers_awaited;
 }
 
 static bool over_source(const struct stack *s, const struct ip_address *peer)
@@ -35,7 +35,7 @@ const char *limits_refuse(struct stack *stack, const struct ip_address *peer, bo
 		stack->stats.limit_connections += count;
 		return "max-connections";
 	}
-	if (over_source(stack, peer)) {
+	if (peer != NULL && over_source(stack, peer)) {
 		stack->stats.limit_source += count;
 		return "max-connections-per-source";
 	}

@@ -9,7 +9,10 @@
 
 #include "engine.h"
 
-/* Why a new client from this address cannot be served now; NULL: it can. Counted if COUNT. */
+/*
+ * Why a new client from this address cannot be served now; NULL: it can. Counted if COUNT.
+ * PEER NULL: a proxy, whose client is not known yet.
+ */
 const char *limits_refuse(struct stack *stack, const struct ip_address *peer, bool count);
 /* True, and counted, when the peer is banned: nothing is answered. */
 bool limits_banned(struct stack *stack, const struct ip_address *peer, uint64_t now_us);

@@ -5,6 +5,7 @@
  */
 #include "engine.h"
 #include "limits.h"
+#include "proxied.h"
 
 #include <string.h>
 
@@ -32,6 +33,7 @@ bool stack_listen(struct stack *s, const struct endpoint *local)
 	s->listen[s->listens] = *local;
 	s->listen_id[s->listens] = s->table.header->next_id++;
 	s->listen_closed[s->listens] = false;
+	s->listen_proxied[s->listens] = false;
 	s->listens++;
 	return true;
 }
@@ -56,6 +58,7 @@ void stack_listen_forget(struct stack *s, const struct endpoint *local)
 		s->listen[i] = s->listen[i + 1];
 		s->listen_id[i] = s->listen_id[i + 1];
 		s->listen_closed[i] = s->listen_closed[i + 1];
+		s->listen_proxied[i] = s->listen_proxied[i + 1];
 	}
 }
 
@@ -127,7 +130,7 @@ static void listen_ack(struct stack *s, const struct packet_in *packet, const st
 	struct half_open half;
 	uint32_t slot;
 
-	if (limits_banned(s, &flow->peer.address, now_us))
+	if (!proxied_listener(s, &flow->local) && limits_banned(s, &flow->peer.address, now_us))
 		return;
 	switch (cookie_check(s, packet, seg, flow, &half, now_us)) {
 	case COOKIE_GOOD:
@@ -141,6 +144,33 @@ static void listen_ack(struct stack *s, const struct packet_in *packet, const st
 		emit_reset_for(s, flow, packet->ifindex, seg, now_us);
 		break;
 	}
+}
+
+/* Of a listener that takes clients from proxies: any other peer. */
+static void listen_stranger(struct stack *s, const struct syn *syn, uint64_t now_us)
+{
+	s->stats.proxy_strangers++;
+	emit_reset_for(s, syn->flow, syn->packet->ifindex, syn->seg, now_us);
+	if (s->hooks.refused)
+		s->hooks.refused(s->hooks.arg, syn->flow, "not in proxy-from");
+}
+
+/* False when the SYN's peer must not come in, and has been told what there was to say. */
+static bool listen_admits(struct stack *s, struct syn *syn, uint64_t now_us)
+{
+	const struct flow *flow = syn->flow;
+	bool proxied = proxied_listener(s, &flow->local);
+
+	if (proxied && !proxied_from(s, &flow->peer.address)) {
+		listen_stranger(s, syn, now_us);
+		return false;
+	}
+	if (!proxied && limits_banned(s, &flow->peer.address, now_us))
+		return false;
+	if (limits_refuse(s, proxied ? NULL : &flow->peer.address, true) == NULL)
+		return true;
+	syn->busy = true;
+	return listen_busy(s, syn->packet, syn->seg, flow, now_us);
 }
 
 void listen_input(struct stack *s, const struct packet_in *packet, const struct segment *seg,
@@ -167,13 +197,8 @@ void listen_input(struct stack *s, const struct packet_in *packet, const struct 
 		s->stats.not_accepting++;
 		return;
 	}
-	if (limits_banned(s, &flow->peer.address, now_us))
+	if (!listen_admits(s, &syn, now_us))
 		return;
-	if (limits_refuse(s, &flow->peer.address, true) != NULL) {
-		if (!listen_busy(s, packet, seg, flow, now_us))
-			return;
-		syn.busy = true;
-	}
 	if (cookie_wanted(s, &syn))
 		cookie_answer(s, &syn, now_us);
 	else

@@ -24,7 +24,7 @@ static uint32_t window_room(const struct stack *s, uint32_t slot, uint32_t *capa
 		*capacity = receive_window(c); /* a new master has not mapped the ring yet */
 		return *capacity;
 	}
-	*capacity = p->ring.master != NULL ? p->ring.rx_size : CONN_EARLY_BYTES;
+	*capacity = p->ring.master != NULL ? p->ring.rx_size : CONN_EARLY_BYTES - c->header_bytes;
 	return used < *capacity ? *capacity - used : 0;
 }
 

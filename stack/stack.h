@@ -72,6 +72,8 @@ struct stack_config {
 	uint64_t ban_time_us; /* the first time */
 	uint32_t ban_exempts;
 	struct ip_prefix ban_exempt[STACK_PREFIXES_MAX]; /* banned by hand only */
+	uint32_t proxy_froms;
+	struct ip_prefix proxy_from[STACK_PREFIXES_MAX]; /* whose headers are believed */
 	uint32_t backlog;        /* established and waiting for a worker, 1 to 60000 */
 	uint32_t half_open;      /* half-open entries, 1 to 1000000 */
 	uint32_t time_wait;      /* TIME-WAIT entries, 1 to 1000000 */
@@ -194,6 +196,33 @@ bool stack_configure(struct stack *stack, const struct stack_config *config, uin
  */
 #define STACK_LISTEN_MAX 32
 bool stack_listen(struct stack *stack, const struct endpoint *local);
+
+/*
+ * Whether connections that come by the listener on exactly LOCAL begin with a header that
+ * says whose they are, from one of the configuration's proxies. They wait for it, for a few
+ * seconds, and have no worker before. Those that are there keep what they have.
+ */
+void stack_listen_proxied(struct stack *stack, const struct endpoint *local, bool proxied);
+
+/*
+ * The next connection that waits for its header and from which something has come since it
+ * was last asked for: what there is of its stream, valid until the next call, and whether
+ * there will be no more. False: none.
+ */
+bool stack_header_next(struct stack *stack, struct conn_handle *conn, const uint8_t **bytes,
+                       size_t *length, bool *ended);
+
+/*
+ * BYTES of that were the header. CLIENT: whom the proxy brings; NULL: it speaks for itself.
+ * The client's limits are applied, and the connection waits for a worker, or is over. False when the
+ * handle is stale, or the values are impossible.
+ */
+bool stack_header_done(struct stack *stack, struct conn_handle conn, size_t bytes,
+                       const struct endpoint *client, uint64_t now_us);
+
+/* It is none: the connection is reset for the reason WHY (a literal). */
+void stack_header_bad(struct stack *stack, struct conn_handle conn, const char *why,
+                      uint64_t now_us);
 
 /*
  * CLOSE of a listener: connections that have come by it go on, new ones get RST, as
@@ -366,7 +395,8 @@ bool stack_abort(struct stack *stack, uint64_t id, uint64_t now_us);
 /* Everything about one entry, for people. Times as passed in; 0 where none. */
 struct conn_info {
 	uint64_t id;
-	struct flow flow; /* peer is zero for a listener */
+	struct flow flow; /* peer is zero for a listener, and the client where there is a proxy */
+	struct endpoint proxy; /* by which it has come; zero: none */
 	enum tcp_state state;
 	uint32_t ifindex;
 	bool passive;
@@ -420,8 +450,11 @@ bool stack_next(const struct stack *stack, uint32_t *cursor, struct conn_info *i
 /* The id of the entry with this pair of sockets; 0: there is none. */
 uint64_t stack_find(const struct stack *stack, const struct flow *flow);
 
-/* The flow of a connection, for its owner; NULL when the handle is stale. Valid until the next call. */
-const struct flow *stack_flow(const struct stack *stack, struct conn_handle conn);
+/*
+ * The flow of a connection, for its owner, with its client for the peer; NULL when the handle
+ * is stale. Valid until the next call.
+ */
+const struct flow *stack_flow(struct stack *stack, struct conn_handle conn);
 
 /* How full everything is. */
 struct stack_usage {

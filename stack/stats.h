@@ -65,6 +65,9 @@
 	X(limit_rate, "limitRate", "clients over connections-per-minute-per-source")               \
 	X(banned, "banned", "SYNs and cookies of banned sources, ignored")                         \
 	X(bans, "bans", "times that a source was banned for its offences")                         \
+	X(proxy_strangers, "proxyStrangers",                                                       \
+	  "SYNs to proxied listeners from elsewhere than proxy-from")                              \
+	X(headers_refused, "headersRefused", "connections without a good PROXY header")            \
 	X(not_accepting, "notAccepting", "SYNs ignored while no new connections were taken")       \
 	X(busy_dropped, "busyDropped", "clients over a limit that got nothing")                    \
 	X(busy_reset, "busyReset", "clients over a limit that got RST")                            \

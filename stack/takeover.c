@@ -12,6 +12,7 @@
  * to which the peer's answer brings the right number.
  */
 #include "engine.h"
+#include "proxied.h"
 
 #include <stdlib.h>
 
@@ -148,9 +149,11 @@ static void rebuild_conn(struct stack *s, uint32_t slot)
 		slot_queue_put(&s->accept_queue, slot);
 	if (c->flags & CONN_BUSY)
 		s->busy_messages++;
+	s->headers_awaited += (c->flags & CONN_HEADER) != 0;
+	proxied_news(s, slot);
 	if (c->flags & CONN_COUNTED) {
 		event_begin(s, 0);
-		source_add(s->sources, &c->identity.flow.peer.address, 0);
+		source_add(s->sources, conn_source(c), 0);
 		event_end(s);
 	}
 	if (c->worker != CONN_NO_WORKER && !(c->flags & CONN_WORKER_GONE))

@@ -81,7 +81,9 @@ static bool state_holds(const struct conn *c)
 	if (has(c, CONN_SYN_ACKED) ? !synchronized : synchronized && c->state != TCP_FIN_WAIT_1)
 		return false;
 	return has(c, CONN_FIN_QUEUED) == state_user_closed(c->state) &&
-	       has(c, CONN_WAITING) == waits && (!waits || has(c, CONN_COUNTED)) &&
+	       (has(c, CONN_WAITING) != has(c, CONN_HEADER)) == waits &&
+	       (!has(c, CONN_WAITING) || (has(c, CONN_COUNTED) && !has(c, CONN_HEADER))) &&
+	       (!has(c, CONN_HEADER) || waits) &&
 	       (!has(c, CONN_FIN_SENT) || has(c, CONN_FIN_QUEUED)) &&
 	       (!has(c, CONN_SYN_OWED) || !has(c, CONN_SYN_ACKED)) &&
 	       (!has(c, CONN_ACK_NOW | CONN_ACK_DELAYED) || synchronized) &&
@@ -99,7 +101,8 @@ static bool worker_holds(const struct stack *s, uint32_t slot)
 	if (c->worker != CONN_NO_WORKER)
 		return has(c, CONN_SYN_ACKED) && !has(c, CONN_BUSY) && c->early_bytes == 0 &&
 		       (!has(c, CONN_WORKER_GONE) || has(c, CONN_FIN_QUEUED));
-	if (has(c, CONN_WORKER_GONE) || c->tx_head > most || c->early_bytes > CONN_EARLY_BYTES)
+	if (has(c, CONN_WORKER_GONE) || c->tx_head > most ||
+	    c->early_bytes > CONN_EARLY_BYTES - c->header_bytes)
 		return false;
 	return user_discards(c) || (c->rx_tail == 0 && c->rx_head == c->early_bytes &&
 	                            s->table.reassembly[slot].count == 0);
@@ -155,6 +158,19 @@ static bool urgent_holds(const struct conn *c)
 	return (uint32_t)ahead <= c->rcv_adv - c->rcv_nxt + UINT16_MAX + 1;
 }
 
+/* What its proxy has said of it. */
+static bool header_holds(const struct conn *c)
+{
+	static const struct endpoint none;
+
+	if (has(c, CONN_HEADER) && c->header_bytes > 0)
+		return false;
+	return c->header_bytes <= CONN_EARLY_BYTES &&
+	       (c->client.address.version == IP_NONE
+	                ? memcmp(&c->client, &none, sizeof(none)) == 0
+	                : c->header_bytes > 0 && endpoint_valid(&c->client));
+}
+
 /* RFC 9293, 3.3.1: what was received, by sequence numbers and by stream offsets. */
 static bool receive_holds(const struct conn *c)
 {
@@ -170,7 +186,7 @@ static bool receive_holds(const struct conn *c)
 		return c->rx_head == 0 && c->rcv_adv == c->rcv_nxt;
 	if (c->state == TCP_SYN_RECEIVED && c->rx_head != 0)
 		return false;
-	return c->rcv_nxt == c->irs + 1 + (uint32_t)c->rx_head + closed &&
+	return c->rcv_nxt == c->irs + 1 + c->header_bytes + (uint32_t)c->rx_head + closed &&
 	       seq_leq(c->last_ack_sent, c->rcv_nxt) && seq_leq(c->snd_wl1, c->rcv_adv) &&
 	       urgent_holds(c);
 }
@@ -208,7 +224,7 @@ static bool timers_hold(const struct conn *c)
 		return false;
 	if (has(c, CONN_FIN_QUEUED) || c->state == TCP_SYN_SENT)
 		return running[CONN_TIMER_END];
-	return !open || !running[CONN_TIMER_END];
+	return running[CONN_TIMER_END] == has(c, CONN_HEADER) || !open;
 }
 
 static bool times_hold(const struct conn *c)
@@ -225,11 +241,11 @@ static bool conn_holds(const struct stack *s, uint32_t slot)
 {
 	const struct conn *c = slot_conn(s, slot);
 
-	return takeover_identity_holds(&c->identity) && state_holds(c) && worker_holds(s, slot) &&
-	       send_holds(c) && send_limits_hold(c) && receive_holds(c) && beyond_holds(s, slot) &&
-	       timers_hold(c) && times_hold(c) && rtt_valid(&c->rtt) && pmtu_valid(c) &&
-	       congestion_valid(&c->congestion) && c->recovery <= RECOVERY_TIMEOUT &&
-	       c->congestion.mss == c->snd_mss &&
+	return takeover_identity_holds(&c->identity) && state_holds(c) && header_holds(c) &&
+	       worker_holds(s, slot) && send_holds(c) && send_limits_hold(c) && receive_holds(c) &&
+	       beyond_holds(s, slot) && timers_hold(c) && times_hold(c) && rtt_valid(&c->rtt) &&
+	       pmtu_valid(c) && congestion_valid(&c->congestion) &&
+	       c->recovery <= RECOVERY_TIMEOUT && c->congestion.mss == c->snd_mss &&
 	       timestamps_hold(s, &c->identity.flow, c->flags, c->ts_offset);
 }
 

@@ -8,6 +8,7 @@
  * heap gets the true earliest.
  */
 #include "engine.h"
+#include "proxied.h"
 
 void timeout_gone(struct stack *s, uint32_t slot, const char *why)
 {
@@ -65,6 +66,10 @@ static void timeout_fin_wait_2(struct stack *s, uint32_t slot)
 
 static void timeout_end(struct stack *s, uint32_t slot)
 {
+	if (slot_conn(s, slot)->flags & CONN_HEADER) {
+		proxied_timeout(s, slot);
+		return;
+	}
 	switch (slot_conn(s, slot)->state) {
 	case TCP_SYN_SENT:
 	case TCP_SYN_RECEIVED:

@@ -49,6 +49,7 @@ static void time_wait_fill(struct time_wait *wait, const struct conn *c)
 	wait->ts_offset = c->ts_offset;
 	wait->flags = c->flags & (CONN_TIMESTAMPS | CONN_PASSIVE);
 	wait->rcv_wscale = c->rcv_wscale;
+	wait->client = c->client;
 	wait->established_us = c->established_us;
 	wait->counters = c->counters;
 }

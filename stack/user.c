@@ -125,11 +125,14 @@ static struct conn *user_conn(const struct stack *s, struct conn_handle handle)
 	return slot_conn(s, handle.slot);
 }
 
-const struct flow *stack_flow(const struct stack *s, struct conn_handle handle)
+const struct flow *stack_flow(struct stack *s, struct conn_handle handle)
 {
 	const struct conn *c = user_conn(s, handle);
 
-	return c != NULL ? &c->identity.flow : NULL;
+	if (c == NULL)
+		return NULL;
+	s->shown = conn_flow(c);
+	return &s->shown;
 }
 
 void stack_ring_changed(struct stack *s, struct conn_handle handle, uint64_t now_us)
@@ -188,7 +191,8 @@ bool stack_attach(struct stack *s, struct conn_handle handle, uint32_t worker,
 		return false;
 	}
 	if (c->worker == CONN_NO_WORKER) {
-		memcpy(ring->rx, table_early(&s->table, handle.slot), c->early_bytes);
+		memcpy(ring->rx, table_early(&s->table, handle.slot) + c->header_bytes,
+		       c->early_bytes);
 		c->early_bytes = 0;
 		c->worker = worker;
 		s->workers_busy++;
@@ -248,7 +252,8 @@ static bool user_untouched(const struct stack *s, uint32_t slot)
 
 	return ring->master != NULL && c->state == TCP_ESTABLISHED &&
 	       !(c->flags & CONN_FIN_QUEUED) && c->tx_head == 0 && c->rx_tail == 0 &&
-	       c->rx_head <= CONN_EARLY_BYTES && s->table.reassembly[slot].count == 0 &&
+	       c->rx_head <= CONN_EARLY_BYTES - c->header_bytes &&
+	       s->table.reassembly[slot].count == 0 &&
 	       atomic_load_explicit(&ring->worker->conn_id, memory_order_relaxed) == 0;
 }
 
@@ -261,7 +266,8 @@ static void user_requeue(struct stack *s, uint32_t slot)
 	note->to = TCP_ESTABLISHED;
 	note->handle = (struct conn_handle){slot, c->identity.id};
 	note->worker = c->worker;
-	memcpy(table_early(&s->table, slot), slot_private(s, slot)->ring.rx, c->rx_head);
+	memcpy(table_early(&s->table, slot) + c->header_bytes, slot_private(s, slot)->ring.rx,
+	       c->rx_head);
 	c->early_bytes = (uint32_t)c->rx_head;
 	c->worker = CONN_NO_WORKER;
 	conn_enqueue(s, slot);
@@ -286,7 +292,7 @@ void stack_worker_gone(struct stack *s, struct conn_handle handle, uint64_t now_
 		orphan_notice(s, handle.slot);
 		if (c->flags & CONN_COUNTED) {
 			c->flags &= ~CONN_COUNTED;
-			source_remove(s->sources, &c->identity.flow.peer.address);
+			source_remove(s->sources, conn_source(c));
 		}
 		if (c->flags & CONN_FIN_QUEUED)
 			conn_dirty(s, handle.slot);

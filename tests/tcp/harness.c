@@ -389,12 +389,9 @@ uint64_t bed_pass_until_out(struct bed *bed, uint64_t most_us)
 
 bool bed_info(const struct bed *bed, struct conn_info *info)
 {
-	uint32_t cursor = 0;
+	uint64_t id = stack_find(bed->stack, &bed->flow);
 
-	while (stack_next(bed->stack, &cursor, info))
-		if (flow_equal(&info->flow, &bed->flow))
-			return true;
-	return false;
+	return id != 0 && stack_info(bed->stack, id, info);
 }
 
 struct conn_info info_of(const struct bed *bed)

@@ -160,6 +160,8 @@ void peer_send_raw(struct bed *bed, const uint8_t *tcp, size_t length);
 size_t peer_write(const struct bed *bed, const struct segment *seg, uint8_t *bytes);
 /* A segment without data. */
 void peer_flags(struct bed *bed, uint8_t flags);
+/* The byte at this offset of the stream that the peer sends. */
+uint8_t peer_byte(uint64_t offset);
 /* LENGTH bytes of the peer's stream in order; its seq moves. */
 void peer_data(struct bed *bed, uint32_t length);
 /* LENGTH bytes of the stream from relative sequence number FROM; its seq stays. */

@@ -70,7 +70,7 @@ static const char *timers_idle_broken(const struct stack *s, uint32_t slot)
 	      c->snd_wnd == 0);
 	HOLDS(timer[CONN_TIMER_KEEPALIVE] == TIMER_NEVER || (open && s->config.keepalive_us != 0));
 	HOLDS(timer[CONN_TIMER_END] == TIMER_NEVER || c->state == TCP_SYN_SENT ||
-	      c->state == TCP_SYN_RECEIVED || (c->flags & CONN_FIN_QUEUED));
+	      c->state == TCP_SYN_RECEIVED || (c->flags & (CONN_FIN_QUEUED | CONN_HEADER)));
 	HOLDS(timer[CONN_TIMER_PROBE] == TIMER_NEVER || open);
 	HOLDS(timer[CONN_TIMER_REORDER] == TIMER_NEVER || open);
 	return NULL;
@@ -112,10 +112,11 @@ static const char *conn_broken(const struct stack *s, uint32_t slot)
 	HOLDS(rtt_valid(&c->rtt));
 	HOLDS(c->congestion.cwnd >= c->congestion.mss);
 	HOLDS(c->congestion.mss == c->snd_mss);
-	HOLDS(!(c->flags & CONN_COUNTED) ||
-	      source_count(s->sources, &c->identity.flow.peer.address) > 0);
+	HOLDS(!(c->flags & CONN_COUNTED) || source_count(s->sources, conn_source(c)) > 0);
 	HOLDS(!(c->flags & CONN_WORKER_GONE) || c->worker != CONN_NO_WORKER);
 	HOLDS(c->early_bytes == 0 || c->worker == CONN_NO_WORKER);
+	HOLDS(c->header_bytes + c->early_bytes <= CONN_EARLY_BYTES);
+	HOLDS(!(c->flags & CONN_HEADER) || c->timer_us[CONN_TIMER_END] != TIMER_NEVER);
 	HOLDS(lookup_find(s->lookup, &c->identity.flow) == slot);
 	HOLDS(!(c->flags & CONN_WAITING) || c->worker == CONN_NO_WORKER);
 	HOLDS(c->history.count > 0 &&
@@ -180,7 +181,7 @@ static const char *derived_broken(const struct stack *s)
 
 const char *invariants_broken(const struct stack *s)
 {
-	uint32_t open = 0, half = 0, wait = 0, waiting = 0, busy = 0, slot = 0;
+	uint32_t open = 0, half = 0, wait = 0, waiting = 0, busy = 0, headers = 0, slot = 0;
 
 	HOLDS(!s->table.header->busy);
 	for (; slot < s->shape.conns; slot++) {
@@ -192,6 +193,7 @@ const char *invariants_broken(const struct stack *s)
 		open++;
 		waiting += (c->flags & CONN_WAITING) != 0;
 		busy += (c->flags & CONN_BUSY) != 0;
+		headers += (c->flags & CONN_HEADER) != 0;
 		why = conn_broken(s, slot);
 		if (why != NULL)
 			return why;
@@ -223,5 +225,6 @@ const char *invariants_broken(const struct stack *s)
 	      wait + slot_pool_free(&s->free_time_waits) == s->shape.time_waits);
 	HOLDS(waiting == s->accept_queue.count);
 	HOLDS(busy == s->busy_messages);
+	HOLDS(headers == s->headers_awaited);
 	return derived_broken(s);
 }

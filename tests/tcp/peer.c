@@ -95,7 +95,7 @@ void peer_flags(struct bed *bed, uint8_t flags)
 		bed->seq++;
 }
 
-static uint8_t stream_byte(uint64_t offset)
+uint8_t peer_byte(uint64_t offset)
 {
 	return (uint8_t)(offset * 7 + (offset >> 8) * 13 + (offset >> 16));
 }
@@ -107,7 +107,7 @@ void peer_data_at(struct bed *bed, uint32_t from, uint32_t length)
 
 	assert_non_null(data);
 	for (uint32_t i = 0; i < length; i++)
-		data[i] = stream_byte(from - 1 + i);
+		data[i] = peer_byte(from - 1 + i);
 	seg.seq = PEER_ISS + from;
 	seg.data = data;
 	seg.data_length = length;
