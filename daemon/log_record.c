@@ -64,9 +64,10 @@ static bool numbers_valid(const struct message_log *record)
 bool log_record_valid(const struct message_log *record)
 {
 	return record->level <= LOG_LEVEL_DEBUG && record->event < LOG_EVENTS &&
-	       record->measured <= 1 && numbers_valid(record) && logged_endpoint_valid(&record->peer) &&
-	       logged_endpoint_valid(&record->local) && ENDS(record->user) && ENDS(record->state) &&
-	       ENDS(record->reason) && ENDS(record->detail);
+	       record->measured <= 1 && numbers_valid(record) &&
+	       logged_endpoint_valid(&record->peer) && logged_endpoint_valid(&record->local) &&
+	       ENDS(record->user) && ENDS(record->state) && ENDS(record->reason) &&
+	       ENDS(record->detail);
 }
 
 bool log_event_from(uint32_t event, enum role role)

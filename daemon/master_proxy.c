@@ -2,7 +2,7 @@
  * Connections that proxies bring: their headers are read as they come, before a worker is
  * taken (stack/proxied.c keeps them meanwhile, with the deadline).
  */
-#include <inttypes.h>
+#include <string.h>
 
 #include "daemon/address_text.h"
 #include "daemon/log.h"
@@ -30,7 +30,9 @@ bool master_proxied(const struct master *m, const struct flow *flow)
 	return proxied(&m->config, &flow->local);
 }
 
-static void log_client(struct master *m, struct conn_handle conn, const struct endpoint *client)
+/* The header is whole: CLIENT, or NULL, is what it says. */
+static void settle_good(struct master *m, struct conn_handle conn, size_t length,
+                        const struct endpoint *client, uint64_t now_us)
 {
 	const struct flow *of = stack_flow(m->stack, conn);
 	struct flow flow;
@@ -38,12 +40,17 @@ static void log_client(struct master *m, struct conn_handle conn, const struct e
 	if (of == NULL)
 		return;
 	flow = *of;
+	/* in version 1 this is how a proxy says that it looks for itself */
+	if (client != NULL && memcmp(client, &of->peer, sizeof(*client)) == 0)
+		client = NULL;
 	if (client != NULL)
 		flow.peer = *client;
 	audit_connected(m, conn.id, &flow, client != NULL ? &of->peer : NULL);
+	if (!stack_header_done(m->stack, conn, length, client, now_us))
+		stack_header_bad(m->stack, conn, "its PROXY header is impossible", now_us);
 }
 
-/* The engine has what is known of the connection now; false: nothing, for it is not all there. */
+/* True when the engine knows what the connection is now; false: its header is not whole. */
 static bool settle_one(struct master *m, struct conn_handle conn, const uint8_t *bytes,
                        size_t length, bool ended, uint64_t now_us)
 {
@@ -51,11 +58,11 @@ static bool settle_one(struct master *m, struct conn_handle conn, const uint8_t 
 
 	switch (proxy_parse(bytes, length, &header)) {
 	case PROXY_CLIENT:
-		log_client(m, conn, &header.client);
-		return stack_header_done(m->stack, conn, header.length, &header.client, now_us);
+		settle_good(m, conn, header.length, &header.client, now_us);
+		return true;
 	case PROXY_ITSELF:
-		log_client(m, conn, NULL);
-		return stack_header_done(m->stack, conn, header.length, NULL, now_us);
+		settle_good(m, conn, header.length, NULL, now_us);
+		return true;
 	case PROXY_BAD:
 		stack_header_bad(m->stack, conn, header.why, now_us);
 		return true;

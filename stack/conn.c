@@ -95,6 +95,8 @@ void conn_move(struct stack *stack, uint32_t slot, enum tcp_state to, const char
 		identity_move(stack, &c->identity, &c->history, (enum tcp_state)c->state, to, why);
 
 	note->flow = conn_flow(c);
+	if (c->flags & CONN_HEADER)
+		note->flow.peer = (struct endpoint){0}; /* nobody's, yet */
 	note_finished(stack, note, c);
 	c->state = to;
 	if (to != TCP_ESTABLISHED)

@@ -129,7 +129,10 @@ struct stack_hooks {
 	 * not touched again.
 	 */
 	void (*detached)(void *arg, struct conn_handle conn, uint32_t worker);
-	/* Every move of every connection, half-open and TIME-WAIT entries too. */
+	/*
+	 * Every move of every connection, half-open and TIME-WAIT entries too. FLOW's peer is
+	 * zero while a proxy has not said whose connection it is.
+	 */
 	void (*moved)(void *arg, uint64_t id, const struct flow *flow, enum tcp_state from,
 	              enum tcp_state to, const char *why);
 	/* An entry is gone for good: its id names nothing any more. */
