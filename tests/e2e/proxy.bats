@@ -162,7 +162,7 @@ with_proxy() {
 		    connection.sendall(v2("10.78.0.9") + b"echo $((6*7))\r\nexit\r\n")
 		    connection.shutdown(socket.SHUT_WR)
 		    client = Telnet(None, None, quiet=True, connection=connection)
-		    assert b"\r\n42\r\n" in client.read_all()
+		    assert b"42\r\n# " in client.read_all()
 		# Whom the proxy does not know, or itself.
 		assert outcome(b"PROXY UNKNOWN\r\n") == CLIENT4
 		assert outcome(V2 + b"\x20\0\0\0", target=SERVER6) == CLIENT6
