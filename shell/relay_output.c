@@ -138,6 +138,9 @@ void relay_output(struct worker *worker)
 
 	if (worker->pty_status)
 		read_status(worker);
+	/* A change that there was no room to tell of comes before the output behind it. */
+	if (worker->terminal_stale)
+		terminal_follow(worker);
 	if (!put_banner(worker))
 		return;
 	while (worker->pty_ready && worker->stage == WORKER_SESSION) {
