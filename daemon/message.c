@@ -166,6 +166,7 @@ const char *signature_name(uint32_t signature)
 		[SIGNATURE_SLC] = "more special characters than there are",
 		[SIGNATURE_ENCRYPT] = "an encryption key id that is too long",
 		[SIGNATURE_ENDLESS] = "a subnegotiation that does not end",
+		[SIGNATURE_LOGIN] = "names and passwords that login does not take",
 	};
 
 	return signature < SIGNATURES ? names[signature] : "unknown";

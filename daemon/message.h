@@ -110,7 +110,7 @@ enum message_type {
 	MESSAGE_HEARTBEAT, /* no payload: a sign of life, please */
 
 	/* worker to master */
-	MESSAGE_SIGNATURE, /* struct message_signature: its client has sent what only an attack sends */
+	MESSAGE_SIGNATURE, /* struct message_signature: what its client has done, and should not */
 	MESSAGE_SESSION_NOTE, /* struct message_session_note: who is there, and why it ends */
 
 	/* worker to keeper, and its answer */
@@ -318,6 +318,7 @@ enum signature {
 	SIGNATURE_SLC,         /* more special characters than there are */
 	SIGNATURE_ENCRYPT,     /* a key id longer than those that there are */
 	SIGNATURE_ENDLESS,     /* a subnegotiation that does not end */
+	SIGNATURE_LOGIN, /* no attack, but counted too: login has ended without a user, and failed */
 	SIGNATURES
 };
 

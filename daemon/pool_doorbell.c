@@ -56,20 +56,30 @@ void pool_look(struct worker *w, uint64_t now_us)
 	stack_ring_changed(w->pool->master->stack, w->conn, now_us);
 }
 
-/* What the client has sent that only an attack sends; it costs its source once a connection. */
+/* An attack: it costs the client's source once a connection. */
+static void take_attack(struct worker *w, uint32_t signature, bool first, uint64_t now_us)
+{
+	audit_attack(w->pool->master, w->conn.id, &w->peer, signature_name(signature));
+	if (first)
+		(void)stack_offence(w->pool->master->stack, &w->peer.address,
+		                    STACK_OFFENCE_SIGNATURE, now_us);
+}
+
+/* What the client should not have done; each of it once. */
 static bool take_signature(struct worker *w, const struct message_signature *report,
                            uint64_t now_us)
 {
-	bool first = w->signatures == 0;
+	bool first = (w->signatures & ~(1u << SIGNATURE_LOGIN)) == 0;
 
 	if (!w->taken || report->conn_id != w->conn.id || report->signature == SIGNATURE_NONE ||
 	    report->signature >= SIGNATURES || (w->signatures & (1u << report->signature)) != 0)
 		return false;
 	w->signatures |= 1u << report->signature;
-	audit_attack(w->pool->master, w->conn.id, &w->peer, signature_name(report->signature));
-	if (first)
-		(void)stack_offence(w->pool->master->stack, &w->peer.address,
-		                    STACK_OFFENCE_SIGNATURE, now_us);
+	if (report->signature == SIGNATURE_LOGIN)
+		(void)stack_offence(w->pool->master->stack, &w->peer.address, STACK_OFFENCE_LOGIN,
+		                    now_us);
+	else
+		take_attack(w, report->signature, first, now_us);
 	return true;
 }
 

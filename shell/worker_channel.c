@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
@@ -160,6 +161,9 @@ void channel_keeper(struct worker *worker)
 			return;
 		}
 		memcpy(&ended, message.payload, sizeof(ended));
+		if (told_user(ended.user)[0] == '\0' && WIFEXITED(ended.status) &&
+		    WEXITSTATUS(ended.status) != 0)
+			report_signature(worker, SIGNATURE_LOGIN);
 		session_watch_last(worker, told_user(ended.user));
 		audit_status(worker, ended.status);
 		session_ended(worker);

@@ -125,6 +125,13 @@ with_sources() {
 		ordinary = connect("10.78.0.3")
 		assert ordinary.run("echo fine") == "fine\n"
 		assert source("10.78.0.3")["signatures"] == 0
+		# Nor is it a login that failed when somebody leaves in order; but when login itself fails.
+		ordinary.type("exit\r")
+		ordinary.read_all()
+		failing = connect("10.78.0.3")
+		failing.type("exit 1\r")
+		failing.read_all()
+		wait_until(lambda: source("10.78.0.3")["failed_logins"] == 1, what="the failure")
 	END
 	grep -q 'has sent a user name that login would take for an option' "$CALMD_DIR/log"
 	grep -q 'has sent a variable that changes what programs load' "$CALMD_DIR/log"
