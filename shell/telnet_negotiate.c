@@ -162,6 +162,8 @@ static void note_echo(struct negotiation *negotiation, uint8_t verb, uint8_t bef
 {
 	bool asked_no = before == OPTION_WANTNO || before == OPTION_WANTNO_OPPOSITE;
 
+	if (verb == TELNET_DONT && before == OPTION_WANTYES)
+		negotiation->echo_refused = true;
 	if (verb == TELNET_DONT && before != OPTION_NO && !asked_no)
 		negotiation->local_echo = true;
 	else if (verb == TELNET_DO && before == OPTION_NO)

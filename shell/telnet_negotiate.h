@@ -77,6 +77,7 @@ struct negotiation {
 	bool heard;                    /* the client has sent a negotiation */
 	bool changed; /* something that the terminal depends on; cleared by whoever has seen to it */
 	bool local_echo;   /* the client has refused our echo: it shows what is typed by itself */
+	bool echo_refused; /* and the client has said so to what we asked last */
 	bool logout;       /* the client asks for the end of the session */
 	bool timing_asked; /* our TIMING-MARK is not answered yet */
 	bool utf8;         /* CHARSET is agreed to be UTF-8 */

@@ -115,7 +115,10 @@ static void divide(struct worker *worker, struct telnet_reply *reply)
 			mode &= (uint8_t)~LINEMODE_EDIT;
 	}
 	worker->local_now = false;
-	if (we_echo(negotiation) == echo)
+	/* A refusal holds until there is something else to ask (RFC 854): else there is no end of it. */
+	if (echo)
+		negotiation->echo_refused = false;
+	if (we_echo(negotiation) == echo && !negotiation->echo_refused)
 		negotiate_want(negotiation, NEGOTIATE_ECHO, !echo, reply);
 	if (lines)
 		option_linemode_tell(negotiation, mode, reply);

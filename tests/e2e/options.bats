@@ -240,3 +240,21 @@ talk() {
 		    client.close()
 	END
 }
+
+@test "a client that will not have our echo is asked once for each change of the terminal's" {
+	talk <<-'END'
+		client = connect(accept=(SGA,))
+		client.wait_command(WILL, ECHO)
+		for _ in range(2):
+		    client.commands.clear()
+		    client.send(b"stty -echo; echo RE''ADY; read x; stty echo; echo $x.\r")
+		    client.read_until(rb"READY\r\n")
+		    for _ in range(20):                          # as many round trips
+		        client.send(command(DO, TIMING_MARK))
+		        client.wait_command(WILL, TIMING_MARK)
+		        client.commands.remove((WILL, TIMING_MARK))
+		    assert client.commands.count((WILL, ECHO)) == 1, client.commands
+		    client.send(b"word\r")
+		    client.read_until(rb"word\.\r\n# $")
+	END
+}
