@@ -3,7 +3,7 @@
  * turns into the user's own (and notes in wtmp), and a DEAD_PROCESS entry in both
  * at the end. Where the files do not exist nothing is written, and nothing is said.
  *
- * An entry of ours has the id "/N" for pts/N. Whoever opens the same pts next
+ * An entry of ours has an id that is its pts's alone. Whoever opens the same pts next
  * overwrites it; what is left by a keeper that was killed, the opener finishes
  * (opener_keepers.c).
  */
@@ -20,21 +20,39 @@
 /* As many entries of dead processes are finished at a time. */
 #define SWEEP_MAX 64
 
+void login_record_id(unsigned number, char id[LOGIN_ID_SIZE])
+{
+	static const char digits[] =
+		"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	const unsigned base = sizeof(digits) - 1;
+
+	memset(id, 0, LOGIN_ID_SIZE);
+	if (number < 1000) {
+		id[0] = '/';
+		for (size_t at = number < 10 ? 1 : number < 100 ? 2 : 3; at > 0; number /= 10)
+			id[at--] = digits[number % 10];
+		return;
+	}
+	for (size_t at = LOGIN_ID_SIZE - 1; at > 0; number /= base)
+		id[at--] = digits[number % base];
+	/* a letter: others use decimal digits */
+	id[0] = (char)('A' + number % 26);
+}
+
 static void fill(struct utmpx *entry, short type, unsigned number, int pid)
 {
 	struct timeval now;
 	char line[sizeof(entry->ut_line)];
-	char id[16];
 
+	_Static_assert(sizeof(entry->ut_id) == LOGIN_ID_SIZE, "an id of utmp");
 	memset(entry, 0, sizeof(*entry));
 	gettimeofday(&now, NULL);
 	snprintf(line, sizeof(line), "pts/%u", number);
-	snprintf(id, sizeof(id), "/%u", number);
 	entry->ut_type = type;
 	entry->ut_pid = pid;
 	/* Fields of utmp need no NUL when they are full. */
 	memcpy(entry->ut_line, line, strnlen(line, sizeof(entry->ut_line)));
-	memcpy(entry->ut_id, id, strnlen(id, sizeof(entry->ut_id)));
+	login_record_id(number, entry->ut_id);
 	entry->ut_tv.tv_sec = (typeof(entry->ut_tv.tv_sec))now.tv_sec;
 	entry->ut_tv.tv_usec = (typeof(entry->ut_tv.tv_usec))now.tv_usec;
 }

@@ -108,6 +108,14 @@ noreturn void login_exec(const struct login *login, const struct message_open_se
 
 /* ---- login_record.c ---- */
 
+/*
+ * The id that pts/NUMBER has in utmp, without a NUL when it is full: two sessions of one
+ * id would overwrite each other's entry (utmp(5)). "/N" as everybody's below 1000, above
+ * that what four characters have room for: all numbers that Linux has, 2^20.
+ */
+#define LOGIN_ID_SIZE 4u
+void login_record_id(unsigned number, char id[LOGIN_ID_SIZE]);
+
 /* Notes in utmp that PID is logging in on pts/NUMBER from PEER. */
 void login_record_start(unsigned number, int pid, const struct endpoint *peer);
 /* Notes in utmp and wtmp that the session of PID on pts/NUMBER is over. */
