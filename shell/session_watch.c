@@ -267,8 +267,12 @@ void session_watch_turn(struct worker *worker)
 {
 	user_turn(worker);
 	login_turn(worker);
-	if (worker->hung_up || worker->ended)
+	if (worker->hung_up || worker->ended) {
+		/* Nobody would take them off when they are due: there were no sleep any more. */
+		worker_timer_stop(worker, TIMER_IDLE);
+		worker_timer_stop(worker, TIMER_PROBE);
 		return;
+	}
 	idle_turn(worker);
 	probe_turn(worker);
 }

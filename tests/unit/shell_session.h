@@ -23,6 +23,7 @@ struct shell_session {
 	int bell_in, bell_out; /* the worker rings, the worker waits for */
 	struct ring ring;
 	uint64_t rx_head, tx_tail;
+	uint32_t idle_timeout_ms; /* of the connection that is opened next; 0: none */
 	bool reading; /* false: nothing is acknowledged, as by a client that does not read */
 	char *output; /* all that the worker has sent, with a NUL behind it */
 	size_t length, room;

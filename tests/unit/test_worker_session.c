@@ -702,6 +702,29 @@ static void a_quiet_session_uses_no_processor(void **test)
 	assert_in_range(worker_time() - before, 0, 5000);
 }
 
+/* Its deadline goes off when the session has ended already, but not all of it is delivered. */
+static void a_deadline_after_the_end_uses_no_processor(void **test)
+{
+	static const char *const seq[] = {"/bin/sh", "-c", "echo; exec seq 1 11500", NULL};
+
+	(void)test;
+	need_root();
+	restart(seq, RING);
+	session.reading = false;
+	session.idle_timeout_ms = 1000; /* the first half of it is until the warning */
+	int64_t later = shell_now() + 800;
+	shell_open(&session);
+	shell_send(&session, REFUSALS, sizeof(REFUSALS) - 1);
+	assert_true(shell_wait(&session, is_past, &later));
+	int64_t before = worker_time();
+	later += 300;
+	assert_true(shell_wait(&session, is_past, &later));
+	assert_in_range(worker_time() - before, 0, 20000);
+	session.reading = true;
+	assert_true(shell_wait_end(&session));
+	expect_seq(11500);
+}
+
 /* Sends DATA as BINARY, doubled where needed, and expects the same back. */
 static void binary_data_passes_both_ways(void **test)
 {
@@ -818,6 +841,7 @@ int main(void)
 		SESSION_TEST(an_idle_session_gives_back_the_memory_of_its_output),
 		SESSION_TEST(output_is_read_no_further_than_the_master_wants),
 		SESSION_TEST(a_quiet_session_uses_no_processor),
+		SESSION_TEST(a_deadline_after_the_end_uses_no_processor),
 		SESSION_TEST(binary_data_passes_both_ways),
 		SESSION_TEST(enter_is_one_line_however_it_is_sent),
 		SESSION_TEST(nothing_of_a_subnegotiation_reaches_the_session),
