@@ -236,13 +236,19 @@ static void probe(struct worker *worker)
 
 static void probe_turn(struct worker *worker)
 {
-	bool heard = worker->rx_tail != worker->probe_tail;
+	/*
+	 * What waits here for the session may have the answer in it; and where half of the window
+	 * is shut, the client may be waiting for the rest to open (RFC 1122, 4.2.3.4).
+	 */
+	uint64_t waiting = worker->view.rx_head - worker->rx_tail;
+	bool heard =
+		worker->view.rx_head != worker->probe_head || waiting >= worker->ring.rx_size / 2;
 
 	if (worker->probe_ms == 0 || worker->stage != WORKER_SESSION || !worker->negotiation.heard)
 		return;
 	bool due = worker_timer_due(worker, TIMER_PROBE);
 	if (heard || (!due && worker->timers[TIMER_PROBE] == 0)) {
-		worker->probe_tail = worker->rx_tail;
+		worker->probe_head = worker->view.rx_head;
 		worker->probe_end = 0;
 		worker_timer_arm(worker, TIMER_PROBE, (int)worker->probe_ms);
 	} else if (due && worker->probe_end == 0) {

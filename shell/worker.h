@@ -191,7 +191,7 @@ struct worker {
 	uint64_t user_head;              /* tx_head when it was last put, or is to be */
 	bool typed;                      /* there was input for the session */
 	bool idle_warned;                /* the client has been told that there was none for long */
-	uint64_t probe_tail;             /* rx_tail when the client was last heard */
+	uint64_t probe_head;             /* rx_head when the client was last heard */
 	uint64_t probe_end;              /* tx offset behind our question; 0: none was put */
 
 	struct audit audit;

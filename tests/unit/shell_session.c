@@ -189,6 +189,7 @@ void shell_open(struct shell_session *s)
 	struct message_open open = {
 		.conn_id = SHELL_CONN_ID,
 		.idle_timeout_ms = s->idle_timeout_ms,
+		.probe_ms = s->probe_ms,
 		.flow = {.local = {.address = {.bytes = {192, 0, 2, 1}, .version = IP_V4},
 	                           .port = 23},
 	                 .peer = {.address = {.bytes = {192, 0, 2, 99}, .version = IP_V4},

@@ -24,6 +24,7 @@ struct shell_session {
 	struct ring ring;
 	uint64_t rx_head, tx_tail;
 	uint32_t idle_timeout_ms; /* of the connection that is opened next; 0: none */
+	uint32_t probe_ms;
 	bool reading; /* false: nothing is acknowledged, as by a client that does not read */
 	char *output; /* all that the worker has sent, with a NUL behind it */
 	size_t length, room;

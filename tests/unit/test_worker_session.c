@@ -725,6 +725,45 @@ static void a_deadline_after_the_end_uses_no_processor(void **test)
 	expect_seq(11500);
 }
 
+static bool all_is_taken(void)
+{
+	return atomic_load(&session.ring.worker->rx_tail) == session.rx_head;
+}
+
+/* Types until the terminal takes no more. */
+static void type_until_it_is_full(void)
+{
+	static const char typed[8192] = "x";
+	int64_t later;
+
+	do {
+		shell_send(&session, typed, sizeof(typed));
+		for (later = shell_now() + 300; !all_is_taken() && shell_now() < later;)
+			shell_step(&session, 10);
+	} while (all_is_taken());
+}
+
+/* It has 3 s to answer. */
+static void an_answer_behind_input_that_nobody_reads_is_one(void **test)
+{
+	static const char *const busy[] = {"/bin/sh", "-c",
+	                                   "stty raw -echo; echo ready; exec sleep 1000", NULL};
+
+	(void)test;
+	need_root();
+	restart(busy, RING);
+	session.probe_ms = 1000;
+	shell_open(&session);
+	shell_send(&session, REFUSALS, sizeof(REFUSALS) - 1);
+	assert_true(shell_wait_output(&session, "ready"));
+	type_until_it_is_full();
+	assert_true(shell_wait_output(&session, "\xff\xfd\x06"));
+	shell_send(&session, "\xff\xfb\x06", 3);
+	int64_t later = shell_now() + 3300;
+	assert_true(shell_wait(&session, is_past, &later));
+	assert_null(strstr(session.output, "goodbye"));
+}
+
 /* Sends DATA as BINARY, doubled where needed, and expects the same back. */
 static void binary_data_passes_both_ways(void **test)
 {
@@ -842,6 +881,7 @@ int main(void)
 		SESSION_TEST(output_is_read_no_further_than_the_master_wants),
 		SESSION_TEST(a_quiet_session_uses_no_processor),
 		SESSION_TEST(a_deadline_after_the_end_uses_no_processor),
+		SESSION_TEST(an_answer_behind_input_that_nobody_reads_is_one),
 		SESSION_TEST(binary_data_passes_both_ways),
 		SESSION_TEST(enter_is_one_line_however_it_is_sent),
 		SESSION_TEST(nothing_of_a_subnegotiation_reaches_the_session),
