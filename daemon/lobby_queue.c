@@ -6,17 +6,13 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
+
+#include "daemon/record.h"
 
 #define MAGIC     0x594c6d63u /* "cmLY", the first bytes */
 #define VERSION   1u
 #define QUEUE_MAX (32 << 20) /* bytes, as the kernel counts them: about 30,000 records */
-
-union control_buffer {
-	struct cmsghdr align;
-	char bytes[CMSG_SPACE(LOBBY_FDS_MAX * sizeof(int))];
-};
 
 int lobby_queue_open(int pair[2])
 {
@@ -37,29 +33,23 @@ int lobby_queue_send(int in, const struct lobby_header *header, const void *data
                      const int *fds, unsigned count)
 {
 	struct lobby_header whole = *header;
-	struct iovec parts[2] = {
-		{.iov_base = &whole, .iov_len = sizeof(whole)},
-		{.iov_base = (void *)(uintptr_t)data, .iov_len = length},
+	struct record record = {
+		.header = &whole,
+		.header_size = sizeof(whole),
+		.data = (void *)(uintptr_t)data,
+		.data_size = length,
+		.fd_count = count,
 	};
-	struct msghdr record = {.msg_iov = parts, .msg_iovlen = length > 0 ? 2 : 1};
-	union control_buffer control = {0};
 
+	if (count > LOBBY_FDS_MAX) {
+		errno = EMSGSIZE;
+		return -1;
+	}
 	whole.magic = MAGIC;
 	whole.version = VERSION;
-	if (count > 0) {
-		record.msg_control = control.bytes;
-		record.msg_controllen = CMSG_SPACE(count * sizeof(int));
-		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&record);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(count * sizeof(int));
-		memcpy(CMSG_DATA(cmsg), fds, count * sizeof(int));
-	}
-	ssize_t sent;
-	do {
-		sent = sendmsg(in, &record, MSG_DONTWAIT | MSG_NOSIGNAL);
-	} while (sent < 0 && errno == EINTR);
-	return sent < 0 ? -1 : 0;
+	if (count > 0)
+		memcpy(record.fds, fds, count * sizeof(int));
+	return record_send(in, &record, MSG_DONTWAIT);
 }
 
 void lobby_head_close(const struct lobby_head *head)
@@ -68,48 +58,28 @@ void lobby_head_close(const struct lobby_head *head)
 		close(head->fds[i]);
 }
 
-static void take_descriptors(struct msghdr *record, struct lobby_head *head)
-{
-	head->fd_count = 0;
-	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(record); cmsg != NULL;
-	     cmsg = CMSG_NXTHDR(record, cmsg)) {
-		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-			continue;
-		head->fd_count = (unsigned)((cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-		memcpy(head->fds, CMSG_DATA(cmsg), head->fd_count * sizeof(int));
-	}
-}
-
 int lobby_queue_peek(int out, struct lobby_head *head)
 {
-	struct iovec parts[2] = {
-		{.iov_base = &head->header, .iov_len = sizeof(head->header)},
-		{.iov_base = head->data, .iov_len = sizeof(head->data)},
+	struct record record = {
+		.header = &head->header,
+		.header_size = sizeof(head->header),
+		.data = head->data,
+		.data_size = sizeof(head->data),
 	};
-	union control_buffer control;
-	struct msghdr record = {
-		.msg_iov = parts,
-		.msg_iovlen = 2,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
-	ssize_t got;
+	ssize_t got = record_receive(out, &record, MSG_PEEK | MSG_DONTWAIT);
 
-	do {
-		got = recvmsg(out, &record, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	} while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return errno == EAGAIN ? 0 : -1;
 	if (got == 0)
 		return 0;
-	take_descriptors(&record, head);
-	if ((size_t)got < sizeof(head->header) ||
-	    (record.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || head->header.magic != MAGIC ||
+	if (!record.whole || record.fd_count > LOBBY_FDS_MAX || head->header.magic != MAGIC ||
 	    head->header.version != VERSION) {
-		lobby_head_close(head);
+		record_discard(&record);
 		errno = EBADMSG;
 		return -1;
 	}
+	memcpy(head->fds, record.fds, record.fd_count * sizeof(int));
+	head->fd_count = record.fd_count;
 	head->length = (size_t)got - sizeof(head->header);
 	return 1;
 }

@@ -22,9 +22,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
+#include "daemon/record.h"
 #include "daemon/sandbox.h"
 
 #define BIT(role) (1u << (role))
@@ -197,12 +197,6 @@ bool message_user_valid(const char *user, size_t size)
 	return true;
 }
 
-/* Room for the descriptors of one message. */
-union control_buffer {
-	struct cmsghdr align;
-	char bytes[CMSG_SPACE(MESSAGE_FDS_MAX * sizeof(int))];
-};
-
 int message_send(int channel, enum message_type type, const void *payload, size_t length,
                  const int *fds, size_t count, int flags)
 {
@@ -216,82 +210,48 @@ int message_send(int channel, enum message_type type, const void *payload, size_
 		.length = (uint32_t)length,
 		.fds = (uint32_t)count,
 	};
-	struct iovec parts[2] = {
-		{.iov_base = &header, .iov_len = sizeof(header)},
-		{.iov_base = (void *)(uintptr_t)payload, .iov_len = length},
+	struct record record = {
+		.header = &header,
+		.header_size = sizeof(header),
+		.data = (void *)(uintptr_t)payload,
+		.data_size = length,
+		.fd_count = (unsigned)count,
 	};
-	struct msghdr record = {.msg_iov = parts, .msg_iovlen = length > 0 ? 2 : 1};
-	union control_buffer control;
-
-	if (count > 0) {
-		memset(&control, 0, sizeof(control));
-		record.msg_control = control.bytes;
-		record.msg_controllen = CMSG_SPACE(count * sizeof(int));
-		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&record);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(count * sizeof(int));
-		memcpy(CMSG_DATA(cmsg), fds, count * sizeof(int));
-	}
-	ssize_t sent;
-	do {
-		sent = sendmsg(channel, &record, flags | MSG_NOSIGNAL);
-	} while (sent < 0 && errno == EINTR);
-	if (sent < 0 && errno == ECONNRESET)
+	if (count > 0)
+		memcpy(record.fds, fds, count * sizeof(int));
+	int result = record_send(channel, &record, flags);
+	if (result < 0 && errno == ECONNRESET)
 		errno = EPIPE;
-	return sent < 0 ? -1 : 0;
-}
-
-/* Takes the descriptors out of RECORD into MESSAGE; returns their number. */
-static uint32_t take_descriptors(struct msghdr *record, struct message *message)
-{
-	uint32_t count = 0;
-
-	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(record); cmsg != NULL;
-	     cmsg = CMSG_NXTHDR(record, cmsg)) {
-		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-			continue;
-		size_t here = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < here && count < MESSAGE_FDS_MAX; i++, count++)
-			memcpy(&message->fd[count], CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
-	}
-	return count;
+	return result;
 }
 
 int message_receive(int channel, struct message *message, int flags)
 {
-	struct iovec parts[2] = {
-		{.iov_base = &message->header, .iov_len = sizeof(message->header)},
-		{.iov_base = message->payload, .iov_len = sizeof(message->payload)},
-	};
-	union control_buffer control;
-	struct msghdr record = {
-		.msg_iov = parts,
-		.msg_iovlen = 2,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
+	struct message_header *header = &message->header;
+	struct record record = {
+		.header = header,
+		.header_size = sizeof(*header),
+		.data = message->payload,
+		.data_size = sizeof(message->payload),
 	};
 	ssize_t got;
 
 	/* ECONNRESET says once that the other end left without reading everything;
 	   what it sent before is still there, and then comes the end. */
 	do {
-		got = recvmsg(channel, &record, flags | MSG_CMSG_CLOEXEC);
-	} while (got < 0 && (errno == EINTR || errno == ECONNRESET));
+		got = record_receive(channel, &record, flags);
+	} while (got < 0 && errno == ECONNRESET);
 	if (got <= 0)
 		return (int)got;
 
-	struct message_header *header = &message->header;
-	uint32_t count = take_descriptors(&record, message);
-	bool whole = (size_t)got >= sizeof(*header) &&
-	             (record.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
-	if (!whole || header->version != MESSAGE_VERSION || header->fds != count ||
-	    header->length != (size_t)got - sizeof(*header)) {
-		header->fds = count;
-		message_discard(message);
+	if (!record.whole || header->version != MESSAGE_VERSION || header->fds != record.fd_count ||
+	    record.fd_count > MESSAGE_FDS_MAX || header->length != (size_t)got - sizeof(*header)) {
+		record_discard(&record);
+		header->fds = 0;
 		errno = EBADMSG;
 		return -1;
 	}
+	memcpy(message->fd, record.fds, record.fd_count * sizeof(int));
 	return 1;
 }
 
