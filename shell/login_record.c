@@ -18,7 +18,7 @@
 #include "shell/opener.h"
 
 /* As many entries of dead processes are finished at a time. */
-#define SWEEP_MAX 64
+#define SWEEP_MAX 64u
 
 void login_record_id(unsigned number, char id[LOGIN_ID_SIZE])
 {
@@ -147,7 +147,8 @@ static bool is_stale(const struct utmpx *entry, unsigned *number)
 	       kill(entry->ut_pid, 0) < 0 && errno == ESRCH;
 }
 
-void login_record_sweep(void)
+/* Ends some; true when there may be more. *FIRST is the process of the first one, last time and now. */
+static bool sweep_some(int *first)
 {
 	struct {
 		unsigned number;
@@ -156,14 +157,27 @@ void login_record_sweep(void)
 	const struct utmpx *entry;
 	size_t count = 0;
 
-	if (access(_PATH_UTMPX, W_OK) < 0)
-		return;
 	setutxent();
 	while (count < SWEEP_MAX && (entry = getutxent()) != NULL) {
 		if (is_stale(entry, &stale[count].number))
 			stale[count++].pid = entry->ut_pid;
 	}
 	endutxent();
+	/* That it is there again means that entries cannot be written. */
+	if (count == 0 || stale[0].pid == *first)
+		return false;
+	*first = stale[0].pid;
 	for (size_t i = 0; i < count; i++)
 		login_record_end_of(stale[i].number, stale[i].pid);
+	return count == SWEEP_MAX;
+}
+
+void login_record_sweep(void)
+{
+	int first = 0;
+
+	if (access(_PATH_UTMPX, W_OK) < 0)
+		return;
+	while (sweep_some(&first))
+		;
 }

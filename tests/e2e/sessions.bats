@@ -52,13 +52,17 @@ run_logins() {
 		kill(worker), kill(keeper)
 		wait_until(lambda: who() == [] and not alive(shell), 30)
 
-		# The opener and then a keeper: the next opener finds what is left.
+		# The opener and then a keeper, and many before them: the next opener finds what is left.
 		opener = process("calmd-opener")
 		six = login(SERVER6)
 		tty = command(six, "tty").strip()[5:]
 		keeper = keeper_of(tty)
 		login_pid = children(keeper)[0]
 		os.kill(keeper, signal.SIGSTOP)
+		with open(ROOT + "/run/utmp", "ab") as utmp:
+		    for n in range(300, 500):                      # of pids that cannot be
+		        utmp.write(ENTRY.pack(USER_PROCESS, 2 ** 22 + n, b"pts/%d" % n, b"/%d" % n, b"other", b"", 0, 0, 0, 0, 0,
+		                              bytes(16), b""))
 		kill(opener), kill(keeper), kill(login_pid)
 		wait_until(lambda: who() == [], 30)
 
