@@ -93,7 +93,7 @@ static void erase(struct worker *worker)
 	if (worker->pending_line == 0)
 		return;
 	do {
-		byte = worker->pending_bytes[--worker->pending_end];
+		byte = relay_pending_take_back(worker);
 		worker->pending_line--;
 	} while (is_continuation(worker, byte) && worker->pending_line > 0);
 	if (!echoes_here(worker))

@@ -69,6 +69,15 @@ void relay_pending_append(struct worker *worker, const void *bytes, size_t lengt
 	worker->pending_end = (uint16_t)(worker->pending_end + length);
 }
 
+uint8_t relay_pending_take_back(struct worker *worker)
+{
+	uint8_t byte = worker->pending_bytes[--worker->pending_end];
+
+	if (worker->pending_start == worker->pending_end)
+		worker->pending_start = worker->pending_end = 0;
+	return byte;
+}
+
 void relay_type(struct worker *worker, uint8_t byte)
 {
 	worker->typed = true;

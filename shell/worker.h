@@ -268,6 +268,8 @@ void relay_drop_input(struct worker *worker);
 /* Bytes that can still be put into the pending input, and putting LENGTH there. */
 size_t relay_pending_room(const struct worker *worker);
 void relay_pending_append(struct worker *worker, const void *bytes, size_t length);
+/* Takes the last byte of it, of which there is one, back. */
+uint8_t relay_pending_take_back(struct worker *worker);
 /* Gives the pty what waits for it, but for a line that is still edited. */
 void relay_pending_flush(struct worker *worker);
 
