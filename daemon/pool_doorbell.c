@@ -117,9 +117,12 @@ void pool_read_last(struct worker *w, uint64_t now_us)
 {
 	struct master *m = w->pool->master;
 
-	while (w->channel >= 0 && message_receive(w->channel, &m->message, MSG_DONTWAIT) > 0 &&
-	       take_message(w, &m->message, now_us))
-		;
+	while (w->channel >= 0 && message_receive(w->channel, &m->message, MSG_DONTWAIT) > 0) {
+		if (!take_message(w, &m->message, now_us)) {
+			message_discard(&m->message);
+			return;
+		}
+	}
 }
 
 /* It has hung up, has something to tell, or breaks the protocol. */

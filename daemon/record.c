@@ -81,9 +81,17 @@ ssize_t record_receive(int socket, struct record *record, int flags)
 	do {
 		got = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
 	} while (got < 0 && errno == EINTR);
-	if (got <= 0)
-		return got;
+	if (got < 0)
+		return -1;
 	take_descriptors(&message, record);
+	/* A record without a byte looks like the end, but for the descriptors it can bring. */
+	if (got == 0 && record->fd_count > 0) {
+		record_discard(record);
+		errno = EBADMSG;
+		return -1;
+	}
+	if (got == 0)
+		return 0;
 	record->whole = (size_t)got >= record->header_size &&
 	                (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
 	return got;

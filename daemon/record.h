@@ -32,8 +32,8 @@ int record_send(int socket, const struct record *record, int flags);
 /*
  * Receives one into RECORD, whose room is set, and says in fds, fd_count and whole what came;
  * FLAGS as for recvmsg(2). The descriptors are close-on-exec and the caller's, also those of a
- * record that is not whole. Returns the bytes of header and data, 0 when nobody has the other end any more, or -1
- * with errno.
+ * record that is not whole. Returns the bytes of header and data, 0 when nobody has the other end
+ * any more, or -1 with errno: EBADMSG for descriptors that come with no byte at all, which are closed.
  */
 ssize_t record_receive(int socket, struct record *record, int flags);
 

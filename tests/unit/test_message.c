@@ -167,6 +167,8 @@ static void malformed_records_are_refused_and_leak_nothing(void **state)
 
 	is_malformed(pair, &header, sizeof(header) - 1, 0);
 	is_malformed(pair, &header, 1, 3);
+	is_malformed(pair, &header, 0, 3); /* which the end of a channel looks like */
+	is_malformed(pair, &header, 0, MESSAGE_FDS_MAX + 2);
 	header.length = 1;
 	is_malformed(pair, &header, sizeof(header), 0);
 	header.length = 0;
