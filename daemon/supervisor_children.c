@@ -60,6 +60,8 @@ static void end_violator(struct child *child, const struct message_violation *vi
 {
 	char text[SANDBOX_CALL_MAX];
 
+	if (child->violated) /* and says it again, before it is dead */
+		return;
 	sandbox_call_text(violation, text);
 	log_at(LOG_LEVEL_ERROR, LOG_FIELDS(.event = LOG_EVENT_VIOLATION, .reason = text),
 	       "%s %d made the system call %s, which it may not, and is ended",

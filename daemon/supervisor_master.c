@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/spawn.h"
 #include "daemon/supervisor_state.h"
@@ -31,6 +32,30 @@ static struct worker *named_worker(struct supervisor *s, const struct message *m
 	return worker;
 }
 
+/* Each of these is a line of log, at least, and work for root: more no client of ours asks for. */
+static const struct log_rate of_requests = {50, 200000};
+
+/* What control clients ask (supervisor_request.c). False: the master may not pass it on now. */
+static bool in_measure(struct supervisor *s, const struct message *message)
+{
+	struct notes notes = {0};
+
+	switch (message->header.type) {
+	case MESSAGE_PRIV_DRAIN:
+	case MESSAGE_PRIV_RESUME:
+	case MESSAGE_PRIV_RELOAD:
+	case MESSAGE_PRIV_UPGRADE:
+		break;
+	default:
+		return true;
+	}
+	if (log_bucket_take(&s->requests, &of_requests, clock_now_us()))
+		return true;
+	notes_add(&notes, "too many requests at a time");
+	request_answer(s, (const void *)message->payload, false, &notes);
+	return false;
+}
+
 static void on_message(struct channel *channel, struct message *message)
 {
 	struct child *master = (struct child *)((char *)channel - offsetof(struct child, channel));
@@ -41,6 +66,8 @@ static void on_message(struct channel *channel, struct message *message)
 		supervisor_announce(s);
 		return;
 	}
+	if (!in_measure(s, message))
+		return;
 	switch (message->header.type) {
 	case MESSAGE_WORKER_TAKEN:
 		if ((worker = named_worker(s, message)) != NULL)

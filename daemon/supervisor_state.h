@@ -168,6 +168,7 @@ struct supervisor {
 	struct child master;
 	unsigned told; /* buckets of workers that the master has been told */
 	struct succession succession;
+	struct log_bucket requests; /* of control clients, by way of the master */
 	struct watch watch;
 	struct event watch_second;
 	struct upgrade upgrade;

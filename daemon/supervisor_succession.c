@@ -221,6 +221,10 @@ void master_serves(struct supervisor *s, const struct message_taken_over *with)
 	struct succession *succession = &s->succession;
 	uint64_t took_us = clock_now_us() - succession->ended_us;
 
+	if (succession->serving) {
+		child_violation(&s->master.channel, "it took over twice");
+		return;
+	}
 	succession->began = true;
 	succession->serving = true;
 	workers_end_former(s);

@@ -174,6 +174,57 @@ static void a_worker_does_not_pass_for_the_master(void **state)
 	assert_int_equal(lines_with("\"event\":\"connect\""), 1);
 }
 
+/* PEER's message of TYPE, COUNT times, to HANDLER. */
+static void repeat(struct child *child, const struct channel_handler *handler,
+                   enum message_type type, int count)
+{
+	static struct message message;
+
+	memset(&message, 0, sizeof(message));
+	message.header.type = type;
+	child->channel.handler = handler;
+	for (int i = 0; i < count; i++)
+		handler->message(&child->channel, &message);
+}
+
+static void a_violation_is_told_once(void **state)
+{
+	struct child worker = child_in(ROLE_WORKER);
+
+	(void)state;
+	repeat(&worker, &worker_handler, MESSAGE_VIOLATION, 1000);
+	assert_int_equal(lines_with("made the system call"), 1);
+	assert_true(worker.violated);
+}
+
+/* A taken-over master cannot fill the disk with what the supervisor says of its requests. */
+static void what_a_master_asks_is_bounded(void **state)
+{
+	struct child *master = &supervisor->master;
+
+	(void)state;
+	*master = child_in(ROLE_MASTER);
+	lobby_none(&supervisor->lobby);
+	repeat(master, &master_handler, MESSAGE_PRIV_DRAIN, 10000);
+	assert_in_range(lines_with("draining"), 50, 100);
+	assert_false(master->violated);
+}
+
+static void a_master_takes_over_once(void **state)
+{
+	struct child *master = &supervisor->master;
+
+	(void)state;
+	*master = child_in(ROLE_MASTER);
+	supervisor->announced = true;
+	supervisor->succession.ended_us = 1;
+	repeat(master, &master_handler, MESSAGE_TAKEN_OVER, 1);
+	assert_false(master->violated);
+	repeat(master, &master_handler, MESSAGE_TAKEN_OVER, 1);
+	assert_true(master->violated);
+	assert_int_equal(lines_with("has taken over"), 1);
+}
+
 #define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -185,6 +236,9 @@ int main(void)
 		LOG_TEST(what_is_above_the_level_costs_a_child_nothing),
 		LOG_TEST(a_malformed_record_ends_its_sender_and_is_not_written),
 		LOG_TEST(a_worker_does_not_pass_for_the_master),
+		LOG_TEST(a_violation_is_told_once),
+		LOG_TEST(what_a_master_asks_is_bounded),
+		LOG_TEST(a_master_takes_over_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
