@@ -104,7 +104,7 @@ enum message_type {
 	MESSAGE_CONFIGURE, /* struct message_master_config: is in effect from now on */
 
 	/* master to supervisor */
-	MESSAGE_PRIV_WORKER_END, /* struct message_worker: nothing else can tell it that it must end */
+	MESSAGE_PRIV_WORKER_END, /* struct message_worker: it is to end; the second time, to be killed */
 
 	/* supervisor to master, which sends it back */
 	MESSAGE_HEARTBEAT, /* no payload: a sign of life, please */

@@ -49,7 +49,10 @@ struct pool *pool_create(struct master *m)
 	pool->master = m;
 	TAILQ_INIT(&pool->idle);
 	pool_limit(pool);
-	return pool;
+	if (pool_linger_create(pool))
+		return pool;
+	pool_destroy(pool);
+	return NULL;
 }
 
 /*
@@ -140,6 +143,7 @@ static void unmap(struct worker *w)
 static void worker_free(struct worker *w)
 {
 	pool_close_channel(w);
+	pool_linger_forget(w);
 	unmap(w);
 	LIST_REMOVE(w, bucket);
 	w->pool->workers--;
@@ -154,6 +158,7 @@ void pool_destroy(struct pool *pool)
 		while (!LIST_EMPTY(&pool->bucket[i]))
 			worker_free(LIST_FIRST(&pool->bucket[i]));
 	}
+	pool_linger_destroy(pool);
 	free(pool);
 }
 
@@ -285,7 +290,7 @@ void pool_detached(struct pool *pool, struct conn_handle conn, uint32_t number)
 }
 
 /* Unmaps the rings of detached workers, and forgets those that have ended too. */
-static void release(struct pool *pool)
+static void release(struct pool *pool, uint64_t now_us)
 {
 	struct worker *w;
 
@@ -297,8 +302,10 @@ static void release(struct pool *pool)
 		if (w->attached)
 			continue;
 		unmap(w);
-		if (!w->gone)
+		if (!w->gone) {
+			pool_linger(w, now_us);
 			continue;
+		}
 		master_tell(pool->master, MESSAGE_WORKER_RELEASE, &released, sizeof(released));
 		worker_free(w);
 	}
@@ -387,7 +394,7 @@ bool pool_settle(struct pool *pool, uint64_t now_us)
 	while (stack_accept_next(pool->master->stack, &conn) && (w = idle_worker(pool)) != NULL &&
 	       open_worker(w, conn, now_us))
 		called = true;
-	release(pool);
+	release(pool, now_us);
 	return called;
 }
 

@@ -74,14 +74,6 @@ static bool attach(struct worker *w, struct conn_handle conn, uint64_t now_us)
 	return true;
 }
 
-/* Where its ring is not mapped, only the supervisor can tell it. */
-static void priv_worker_end(struct worker *w)
-{
-	struct message_worker end = {.worker = w->number};
-
-	master_tell(w->pool->master, MESSAGE_PRIV_WORKER_END, &end, sizeof(end));
-}
-
 /* Its connection is gone. The engine counts it until it has ended. */
 static void dismiss(struct worker *w)
 {
@@ -92,7 +84,7 @@ static void dismiss(struct worker *w)
 		atomic_store_explicit(&w->ring.master->reset_reason, RING_RESET_ERROR,
 		                      memory_order_release);
 	else
-		priv_worker_end(w);
+		priv_worker_end(w); /* only the supervisor can tell it */
 	if (w->channel >= 0)
 		bell_ring(w->bell_out);
 	pool_note_freed(w);

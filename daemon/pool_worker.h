@@ -26,6 +26,8 @@ struct worker {
 	TAILQ_ENTRY(worker) idle_entry;
 	SLIST_ENTRY(worker) awake_entry;
 	SLIST_ENTRY(worker) freed_entry;
+	TAILQ_ENTRY(worker) linger_entry;
+	uint64_t linger_us; /* when its end is asked for; 0: it is not to end */
 	struct pool *pool;
 	uint64_t number;
 	int channel; /* -1: closed, as are the bells then */
@@ -52,6 +54,8 @@ struct pool {
 	TAILQ_HEAD(, worker) idle;
 	SLIST_HEAD(, worker) awake;
 	SLIST_HEAD(, worker) freed;
+	TAILQ_HEAD(, worker) lingering; /* their connection is gone, the first to be ended first */
+	struct event *linger_timer;
 	uint32_t workers, workers_max;
 	uint32_t idle_count, busy_count;
 	bool settled; /* pool_take_over() has been called */
@@ -74,6 +78,22 @@ void pool_set_idle(struct worker *w, bool idle);
 
 /* For pool_settle() to look at, once the engine has returned. In pool.c. */
 void pool_note_freed(struct worker *w);
+
+/* Has the supervisor tell the worker to end; asked again, kill it. In pool_linger.c. */
+void priv_worker_end(struct worker *w);
+
+/* The worker's connection is gone: it is made to end unless it does. In pool_linger.c. */
+void pool_linger(struct worker *w, uint64_t now_us);
+
+/* It has ended. In pool_linger.c. */
+void pool_linger_forget(struct worker *w);
+
+/* Asks for the end of those that should have ended by NOW_US. In pool_linger.c. */
+void pool_linger_look(struct pool *pool, uint64_t now_us);
+
+/* False when memory is short; pool_linger_destroy() in any case. In pool_linger.c. */
+bool pool_linger_create(struct pool *pool);
+void pool_linger_destroy(struct pool *pool);
 
 /* Tells supervisor and worker that the worker has CONN, whose ring is attached. In pool.c. */
 void pool_tell_taken(struct worker *w, const struct flow *flow);

@@ -379,7 +379,7 @@ void worker_ended(struct supervisor *s, struct worker *worker, int status);
 void worker_taken(struct supervisor *s, struct worker *worker);
 void worker_release(struct supervisor *s, struct worker *worker);
 
-/* The master has no other way to tell it that its connection is gone. */
+/* Its connection is gone, and it should have ended: it is told to, and killed the second time. */
 void root_worker_end(struct supervisor *s, struct worker *worker);
 
 /* Calls EACH for every worker that is kept, or for those in one bucket of the hash by number. */

@@ -394,9 +394,15 @@ static void end_idle(struct supervisor *s, struct worker *worker)
 
 void root_worker_end(struct supervisor *s, struct worker *worker)
 {
-	if (worker->terminated || worker->child.pid == 0)
+	if (worker->child.pid == 0 || worker->child.violated)
 		return;
-	log_warning("worker %d is told to end: the master cannot serve it", (int)worker->child.pid);
+	if (worker->terminated) {
+		log_warning("worker %d does not end, and is killed", (int)worker->child.pid);
+		worker->child.violated = true;
+		child_kill(&worker->child);
+		return;
+	}
+	log_warning("worker %d is told to end: its connection is gone", (int)worker->child.pid);
 	s->workers.idle -= is_idle(worker);
 	worker->terminated = true;
 	child_terminate(&worker->child);

@@ -147,3 +147,32 @@ other_master() {
 	END
 	stop_calmd
 }
+
+# id_of_port PORT: the connection of the client that has that port.
+id_of_port() {
+	ctl list | awk -v port=":$1$" '$2 == "ESTABLISHED" && $3 ~ port { print $1 }'
+}
+
+has_worker() {
+	local id worker
+	id=$(id_of_port "$1") && [ -n "$id" ] && worker=$(ctl_get worker show "$id") && [[ $worker =~ ^[0-9]+$ ]]
+}
+
+# seen_ended PID: a worker that was to be killed.
+seen_ended() {
+	grep -q "^calmd: worker $1 does not end, and is killed" "$CALMD_DIR/log" && [ ! -d "/proc/$1" ]
+}
+
+@test "a worker that outlives its connection and does not listen is killed, and gives its place free" {
+	[ -n "${CALMD_LONG:-}" ] || skip "a long test"
+	start_trespasser -o max-connections=1 -o max-spare-workers=1 -o min-spare-workers=1
+	start_background stayer in_client nc -d -p 7007 "$SERVER4" "$PORT"
+	wait_for 10 has_worker 7007
+	ctl abort "$(id_of_port 7007)"
+	wait_for 60 grep -q 'is told to end: its connection is gone' "$CALMD_DIR/log"
+	local pid
+	pid=$(sed -n 's/^calmd: worker \([0-9]*\) is told to end.*/\1/p' "$CALMD_DIR/log")
+	wait_for 60 seen_ended "$pid"
+	open_session witness
+	stop_calmd
+}

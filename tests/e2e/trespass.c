@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -56,12 +57,21 @@ static long signal_someone(void)
 	return kill(1, 0); /* no signal: only whether one might */
 }
 
+/* A worker that outlives its connection, and does not listen to the supervisor either. */
+static long stay(void)
+{
+	while (poll(NULL, 0, -1) <= 0)
+		;
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	long (*make)(void);
 } attempts[] = {
 	{"openat", open_file}, {"socket", open_socket},    {"execve", execute},
 	{"ptrace", trace},     {"mount", mount_something}, {"kill", signal_someone},
+	{"stay", stay},
 };
 
 /* Makes the attempt that PORT stands for, if any. */

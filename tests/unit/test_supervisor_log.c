@@ -5,8 +5,10 @@
 #include "tests/unit/random.h"
 
 #include <event2/event.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/log_output.h"
@@ -210,6 +212,37 @@ static void what_a_master_asks_is_bounded(void **state)
 	assert_false(master->violated);
 }
 
+/* One that has been taken over, and listens to nobody. */
+static void a_worker_is_told_to_end_and_then_killed_once_each(void **state)
+{
+	struct child *master = &supervisor->master;
+	struct worker worker = {.number = 1, .taken = true};
+	static struct message message;
+	const struct message_worker named = {.worker = 1};
+	int status;
+
+	(void)state;
+	*master = child_in(ROLE_MASTER);
+	worker.child = child_in(ROLE_WORKER);
+	worker.child.pid = fork();
+	if (worker.child.pid == 0) {
+		for (;;)
+			pause();
+	}
+	workers_insert(supervisor, &worker);
+	supervisor->workers.last_number = 1;
+	message.header.type = MESSAGE_PRIV_WORKER_END;
+	memcpy(message.payload, &named, sizeof(named));
+	master_handler.message(&master->channel, &message);
+	assert_int_equal(waitpid(worker.child.pid, &status, WNOHANG), 0);
+	for (int i = 0; i < 1000; i++)
+		master_handler.message(&master->channel, &message);
+	assert_int_equal(waitpid(worker.child.pid, &status, 0), worker.child.pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_int_equal(lines_with("is told to end"), 1);
+	assert_int_equal(lines_with("is killed"), 1);
+}
+
 static void a_master_takes_over_once(void **state)
 {
 	struct child *master = &supervisor->master;
@@ -238,6 +271,7 @@ int main(void)
 		LOG_TEST(a_worker_does_not_pass_for_the_master),
 		LOG_TEST(a_violation_is_told_once),
 		LOG_TEST(what_a_master_asks_is_bounded),
+		LOG_TEST(a_worker_is_told_to_end_and_then_killed_once_each),
 		LOG_TEST(a_master_takes_over_once),
 	};
 
