@@ -54,7 +54,7 @@ void relay_pending_flush(struct worker *worker)
 			cooked_line(worker, worker->pending_bytes + worker->pending_start, length);
 		if (line == 0)
 			return;
-		worker->again = line < length;
+		worker->again = worker->again || line < length;
 		length = line;
 	}
 	size_t n = pty_write(worker, worker->pending_bytes + worker->pending_start, length);

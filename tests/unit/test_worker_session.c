@@ -725,6 +725,32 @@ static void a_deadline_after_the_end_uses_no_processor(void **test)
 	expect_seq(11500);
 }
 
+/* A client that echoes by itself; NOPs, since they do not fill the terminal. */
+static void more_input_than_one_turn_takes_is_read_without_being_told_again(void **test)
+{
+	static const char *const silent[] = {
+		"/bin/sh", "-c", "stty raw -echo; echo ready; head -c 10 >/dev/null; echo got",
+		NULL};
+	static char typed[80000];
+
+	(void)test;
+	need_root();
+	restart(silent, 16 * RING);
+	shell_open(&session);
+	shell_send(&session, "\xff\xfe\x01" REFUSALS, 3 + sizeof(REFUSALS) - 1);
+	assert_true(shell_wait_output(&session, "ready"));
+	for (size_t i = 0; i < sizeof(typed); i += 2)
+		memcpy(typed + i, "\xff\xf1", 2);
+	/* so that it finds all of it at once */
+	kill(session.worker, SIGSTOP);
+	for (int i = 0; i < 10; i++) {
+		shell_send(&session, "x", 1);
+		shell_send(&session, typed, sizeof(typed));
+	}
+	kill(session.worker, SIGCONT);
+	assert_true(shell_wait_output(&session, "got"));
+}
+
 static bool all_is_taken(void)
 {
 	return atomic_load(&session.ring.worker->rx_tail) == session.rx_head;
@@ -881,6 +907,7 @@ int main(void)
 		SESSION_TEST(output_is_read_no_further_than_the_master_wants),
 		SESSION_TEST(a_quiet_session_uses_no_processor),
 		SESSION_TEST(a_deadline_after_the_end_uses_no_processor),
+		SESSION_TEST(more_input_than_one_turn_takes_is_read_without_being_told_again),
 		SESSION_TEST(an_answer_behind_input_that_nobody_reads_is_one),
 		SESSION_TEST(binary_data_passes_both_ways),
 		SESSION_TEST(enter_is_one_line_however_it_is_sent),
