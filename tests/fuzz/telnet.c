@@ -177,7 +177,8 @@ static void run(const struct setting *setting, const uint8_t *bytes, size_t leng
 		at += n;
 		turn(outcome);
 	}
-	for (unsigned i = 0; i < 64 && (worker.again || worker.held || worker.eof_owed); i++)
+	/* A turn takes a line. */
+	for (size_t i = 0; i < 64 + length && (worker.again || worker.held || worker.eof_owed); i++)
 		turn(outcome);
 	turn(outcome);
 	must(outcome->length <= length + 2);
