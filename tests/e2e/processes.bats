@@ -172,11 +172,13 @@ three_others() {
 	open_sessions 2
 	kill -KILL "$(pids_of keeper | head -n 1)"
 	wait_for 10 established_are 1
-	local opener
+	local opener idle
 	opener=$(pids_of opener)
+	idle=$(idle_workers)
 	kill -KILL "$opener"
 	wait_for 10 grep -q 'the opener was ended' "$CALMD_DIR/log"
-	# Who comes while there is none waits for the next one.
+	# Idle workers know that opener only, and go with it. Who comes then waits for the next one.
+	wait_for 10 none_is_left "$idle"
 	start_background meanwhile in_client nc -d "$SERVER4" "$PORT"
 	wait_for 10 new_opener "$opener"
 	wait_for 10 grep -q '# ' "$BATS_FILE_TMPDIR/meanwhile.out"
@@ -188,6 +190,18 @@ three_others() {
 	END
 	kill -TERM "$(calmd_pid)"
 	wait_calmd_end 15
+}
+
+idle_workers() {
+	calmd_processes | sed -n 's/^\([0-9]*\) calmd-worker: idle.*/\1/p'
+}
+
+# none_is_left PIDS
+none_is_left() {
+	local pid
+	for pid in $1; do
+		[ ! -e "/proc/$pid" ] || return 1
+	done
 }
 
 new_opener() {
