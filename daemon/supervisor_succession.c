@@ -119,6 +119,7 @@ void succession_adopt(struct supervisor *s, uint32_t takeovers)
 void succession_resume(struct supervisor *s, uint32_t takeovers)
 {
 	s->succession.takeovers = takeovers + 1;
+	s->succession.serving = false;
 	s->succession.ended_us = clock_now_us();
 }
 

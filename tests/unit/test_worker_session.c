@@ -498,6 +498,16 @@ static bool is_alive(struct shell_session *s, void *argument)
 	return false;
 }
 
+/* A DM among the data; the worker's own, behind its IAC, says that output was thrown away. */
+static bool has_stray_data_mark(const struct shell_session *s)
+{
+	for (size_t i = 0; i < s->length; i++) {
+		if ((uint8_t)s->output[i] == 0xf2 && (i == 0 || (uint8_t)s->output[i - 1] != 0xff))
+			return true;
+	}
+	return false;
+}
+
 /* The client's urgent pointer stands BEHIND its IAC IP IAC DM. */
 static void synch_with_pointer(uint64_t behind)
 {
@@ -516,7 +526,7 @@ static void synch_with_pointer(uint64_t behind)
 	shell_send(&session, "\xff\xf4\xff\xf2", 4); /* IP, DM */
 	int64_t next = 0;
 	assert_true(shell_wait(&session, is_alive, &next));
-	assert_null(memmem(session.output, session.length, "\xf2", 1));
+	assert_false(has_stray_data_mark(&session));
 }
 
 static void synch_reaches_a_session_that_does_not_read(void **test)
