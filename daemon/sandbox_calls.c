@@ -135,6 +135,7 @@ static const struct call calls[] = {
 	{"timerfd_create",  MASTER, ANY}, /* one, at the start */
 	{"getrandom",       MASTER, ANY}, /* secrets of a new table */
 	{"getpid",          MASTER, ANY}, /* calmctl status */
+	{"sysinfo",         MASTER, ANY}, /* glibc's qsort_r() asks, for more than a kilobyte */
 	{"restart_syscall", BOTH,   ANY}, /* goes on with what SIGSTOP has interrupted */
 	{"exit_group",      BOTH,   ANY},
 	{"exit",            BOTH,   ANY},

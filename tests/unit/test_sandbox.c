@@ -473,6 +473,37 @@ static void one_worker_cannot_signal_another(void **state)
 	waitpid(other, &status, 0);
 }
 
+static int compare(const void *a, const void *b, void *context)
+{
+	(void)context;
+	return (*(const int *)a > *(const int *)b) - (*(const int *)a < *(const int *)b);
+}
+
+/* Many connections are put in order by a new master; the C library then asks for memory and its size. */
+static void a_master_may_sort_much(void **state)
+{
+	int pair[2], status;
+
+	(void)state;
+	need_sandbox();
+	assert_int_equal(message_channel(pair), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		static int many[20000];
+		for (int i = 0; i < 20000; i++)
+			many[i] = i * 7919 % 20011;
+		if (sandbox_enter(filters[ROLE_MASTER].code, filters[ROLE_MASTER].length, pair[1]) <
+		    0)
+			_exit(99);
+		qsort_r(many, 20000, sizeof(many[0]), compare, NULL);
+		_exit(many[0] <= many[1] ? 0 : 1);
+	}
+	close(pair[1]);
+	close(pair[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void the_handler_stays(void **state)
 {
 	struct message_violation violation;
@@ -540,6 +571,7 @@ int main(void)
 		cmocka_unit_test(what_is_in_the_list_works),
 		cmocka_unit_test(what_is_not_is_reported_by_name_and_ends_the_process),
 		cmocka_unit_test(one_worker_cannot_signal_another),
+		cmocka_unit_test(a_master_may_sort_much),
 		cmocka_unit_test(the_handler_stays),
 		cmocka_unit_test(a_made_up_violation_has_a_text),
 		cmocka_unit_test(one_that_is_too_long_is_refused),
