@@ -155,13 +155,30 @@ processes_are_in_order() {
 	assert_equal "idle workers" "$(machine_processes '^calmd-worker: idle' | wc -l)" 8
 }
 
+# log_in_script: for scripts of run_peer; log_in(ADDRESS) gives a client that guest has logged in.
+log_in_script() {
+	cat <<-'END'
+		from telnet import *
+		def log_in(address):
+		    client = Telnet(address, PORT, timeout=30)
+		    client.read_until(rb"login: $")
+		    client.type("guest\r")
+		    client.read_until(rb"Password: $")
+		    client.type("guest\r")
+		    client.read_until(rb"guest@\S+:~\$ $")
+		    client.type("PS1='# '\r")
+		    client.read_until(rb"\r\n# $")
+		    return client
+	END
+}
+
 # three_sessions <SCRIPT: for run_peer; three clients have logged in before it, and log out after it.
 # machine() runs a command in the machine, all_go_on() has each session say what it was told before.
 three_sessions() {
 	{
+		log_in_script
 		cat <<-'END'
 			import json, subprocess
-			from telnet import *
 			def machine(*command):
 			    enter = ["nsenter", "-t", sys.argv[1], "-m", "-u", "-i", "-n", "-p", "-C", "--"]
 			    return subprocess.run(enter + list(command), check=True, text=True,
@@ -171,16 +188,6 @@ three_sessions() {
 			    while machine("systemctl", "show", "calmd", "-P", "ActiveState") != "active":
 			        assert time.monotonic() < deadline
 			        time.sleep(0.1)
-			def log_in(address):
-			    client = Telnet(address, PORT, timeout=30)
-			    client.read_until(rb"login: $")
-			    client.type("guest\r")
-			    client.read_until(rb"Password: $")
-			    client.type("guest\r")
-			    client.read_until(rb"guest@\S+:~\$ $")
-			    client.type("PS1='# '\r")
-			    client.read_until(rb"\r\n# $")
-			    return client
 			def all_go_on():
 			    for i, client in enumerate(clients):
 			        assert client.run(f"echo $x {time.monotonic()}").startswith(f"kept{i} ")
@@ -196,4 +203,21 @@ three_sessions() {
 			    assert not client.reset
 		END
 	} | run_peer "$(machine_leader)"
+}
+
+# What both files want.
+
+setup() {
+	[ -n "${MACHINE:-}" ] || skip "$(why_no_machine)"
+}
+
+teardown_file() {
+	[ -n "${MACHINE:-}" ] || return 0
+	remove_machine
+	stop_all_background
+	remove_network
+}
+
+teardown() {
+	[ -n "${BATS_TEST_COMPLETED:-}" ] || [ -z "${MACHINE:-}" ] || show_machine
 }

@@ -16,21 +16,6 @@ setup_file() {
 	everything_of_calmd >"$BATS_FILE_TMPDIR/before"
 }
 
-setup() {
-	[ -n "${MACHINE:-}" ] || skip "$(why_no_machine)"
-}
-
-teardown_file() {
-	[ -n "${MACHINE:-}" ] || return 0
-	remove_machine
-	stop_all_background
-	remove_network
-}
-
-teardown() {
-	[ -n "${BATS_TEST_COMPLETED:-}" ] || [ -z "${MACHINE:-}" ] || show_machine
-}
-
 package() {
 	echo "$BATS_FILE_TMPDIR/$1/calmd_$1_$(dpkg --print-architecture).deb"
 }
@@ -57,22 +42,10 @@ everything_of_calmd() {
 		systemctl list-units --all --plain --no-legend "*calmd*"' | sort -u
 }
 
-# log_in: the first lines of a script for run_peer, with a client that guest has logged in.
+# logged_in <SCRIPT: for run_peer; a client that guest has logged in before it.
 logged_in() {
-	cat <<-'END'
-		from telnet import *
-		def log_in():
-		    client = Telnet(SERVER4, PORT, timeout=30)
-		    client.read_until(rb"login: $")
-		    client.type("guest\r")
-		    client.read_until(rb"Password: $")
-		    client.type("guest\r")
-		    client.read_until(rb"guest@\S+:~\$ $")
-		    client.type("PS1='# '\r")
-		    client.read_until(rb"\r\n# $")
-		    return client
-		client = log_in()
-	END
+	log_in_script
+	echo "client = log_in(SERVER4)"
 	cat
 }
 

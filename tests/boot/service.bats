@@ -13,21 +13,6 @@ setup_file() {
 	boot_machine
 }
 
-setup() {
-	[ -n "${MACHINE:-}" ] || skip "$(why_no_machine)"
-}
-
-teardown_file() {
-	[ -n "${MACHINE:-}" ] || return 0
-	remove_machine
-	stop_all_background
-	remove_network
-}
-
-teardown() {
-	[ -n "${BATS_TEST_COMPLETED:-}" ] || [ -z "${MACHINE:-}" ] || show_machine
-}
-
 # The unit is stopped, with nothing left of it.
 unit_is_gone() {
 	unit_is ActiveState inactive && unit_is NFileDescriptorStore 0 &&

@@ -6,18 +6,9 @@ load lib
 
 EXPECTED_LOG='the opener has hung up'
 
-# Runs calmd under what plays systemd's part.
-calmd_path() {
-	echo "$BATS_FILE_TMPDIR/managed"
-}
-
 setup_file() {
 	make_network
-	cat >"$BATS_FILE_TMPDIR/managed" <<-END
-		#!/bin/sh
-		exec "$E2E/manager.py" "\$CALMD_DIR" "$CALMD_BUILDDIR/daemon/calmd" "\$@"
-	END
-	chmod +x "$BATS_FILE_TMPDIR/managed"
+	manage_calmd
 	start_background openers in_server "$E2E/opener_socket.py" "$BATS_FILE_TMPDIR/opener" \
 		"$CALMD_BUILDDIR/shell/calmd-opener"
 	wait_for 10 test -S "$BATS_FILE_TMPDIR/opener"

@@ -9,10 +9,7 @@ EXPECTED_LOG='master [0-9]+ was ended by signal 9'
 # The balancer is the client's host, as CLIENT4 and CLIENT6; the clients are there, too.
 setup_file() {
 	make_network
-	for n in 1 2 3; do
-		ip -n "$CLIENT_NS" address add 10.78.0.$n/32 dev lo
-		ip -n "$CLIENT_NS" address add fd78::$n/128 dev lo nodad
-	done
+	add_clients
 }
 
 teardown() {

@@ -4,20 +4,12 @@
 
 load lib
 
-# Runs calmd under the manager, with few descriptors at first: systemd gives 1,024, which many
-# sessions need more than, and what is kept comes at once.
-calmd_path() {
-	echo "$BATS_FILE_TMPDIR/managed"
-}
-
+# With few descriptors at first: systemd gives 1,024, which many sessions need more than, and what
+# is kept comes at once.
 setup_file() {
 	make_network
-	cat >"$BATS_FILE_TMPDIR/managed" <<-END
-		#!/bin/sh
-		exec "$E2E/manager.py" "\$CALMD_DIR" \\
-			sh -c 'ulimit -Sn 64; exec "\$0" "\$@"' "$CALMD_BUILDDIR/daemon/calmd" "\$@"
-	END
-	chmod +x "$BATS_FILE_TMPDIR/managed"
+	# shellcheck disable=SC2016
+	manage_calmd sh -c 'ulimit -Sn 64; exec "$0" "$@"'
 }
 
 setup() {

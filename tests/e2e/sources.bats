@@ -8,10 +8,7 @@ EXPECTED_LOG='master [0-9]+ was ended by signal 9'
 # Beside its usual addresses the client has these, which the server reaches by its default route.
 setup_file() {
 	make_network
-	for n in 1 2 3; do
-		ip -n "$CLIENT_NS" address add 10.78.0.$n/32 dev lo
-		ip -n "$CLIENT_NS" address add fd78::$n/128 dev lo nodad
-	done
+	add_clients
 	ip -n "$CLIENT_NS" address add fd79::1/128 dev lo nodad
 }
 

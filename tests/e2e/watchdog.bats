@@ -5,18 +5,9 @@ load lib
 
 EXPECTED_LOG='master [0-9]+ (was ended by signal 9|does not answer)'
 
-# Runs calmd under what plays systemd's part, which it gives its signs of life.
-calmd_path() {
-	echo "$BATS_FILE_TMPDIR/managed"
-}
-
 setup_file() {
 	make_network
-	cat >"$BATS_FILE_TMPDIR/managed" <<-END
-		#!/bin/sh
-		exec "$E2E/manager.py" "\$CALMD_DIR" "$CALMD_BUILDDIR/daemon/calmd" "\$@"
-	END
-	chmod +x "$BATS_FILE_TMPDIR/managed"
+	manage_calmd
 }
 
 @test "a master that is stopped, and one in an endless loop, are replaced, and the session goes on" {

@@ -8,6 +8,16 @@ calmd_path() {
 	echo "${CALMD_PROGRAM:-$CALMD_BUILDDIR/daemon/calmd}"
 }
 
+# manage_calmd [COMMAND...]: for setup_file; calmd, by way of COMMAND, under manager.py, which plays systemd's part.
+manage_calmd() {
+	export CALMD_PROGRAM=$BATS_FILE_TMPDIR/managed
+	cat >"$CALMD_PROGRAM" <<-END
+		#!/bin/bash
+		exec "$E2E/manager.py" "\$CALMD_DIR" ${*@Q} "$CALMD_BUILDDIR/daemon/calmd" "\$@"
+	END
+	chmod +x "$CALMD_PROGRAM"
+}
+
 set_calmd_dir() {
 	export CALMD_DIR=${CALMD_DIR:-$BATS_FILE_TMPDIR/calmd}
 	export CALMD_SOCKET=$CALMD_DIR/control CALMCTL=$CALMD_BUILDDIR/daemon/calmctl

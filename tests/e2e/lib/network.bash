@@ -60,6 +60,16 @@ add_neighbours() {
 	done
 }
 
+# add_clients: for setup_file; three more addresses of the client's, which the server reaches by its
+# default route: 10.78.0.1 to .3 and fd78::1 to ::3.
+add_clients() {
+	local n
+	for n in 1 2 3; do
+		ip -n "$CLIENT_NS" address add 10.78.0.$n/32 dev lo
+		ip -n "$CLIENT_NS" address add fd78::$n/128 dev lo nodad
+	done
+}
+
 # remove_network: for teardown_file; ends whoever still is in there, and says who.
 remove_network() {
 	local name pid
