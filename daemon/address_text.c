@@ -22,8 +22,7 @@ bool address_parse(const char *text, struct ip_address *address)
 	return true;
 }
 
-/* 1 to 65535 in digits and nothing else. */
-static bool port_parse(const char *text, uint16_t *port)
+bool port_parse(const char *text, uint16_t *port)
 {
 	unsigned value = 0;
 
@@ -37,7 +36,13 @@ static bool port_parse(const char *text, uint16_t *port)
 			return false;
 	}
 	*port = (uint16_t)value;
-	return value != 0;
+	return true;
+}
+
+/* One that a connection can have: not 0. */
+static bool endpoint_port_parse(const char *text, uint16_t *port)
+{
+	return port_parse(text, port) && *port != 0;
 }
 
 /* The LENGTH characters at TEXT as an address. */
@@ -63,11 +68,12 @@ bool endpoint_parse(const char *text, uint16_t default_port, struct endpoint *en
 		    !address_parse_part(text + 1, (size_t)(end - text - 1), &parsed.address) ||
 		    parsed.address.version != IP_V6)
 			return false;
-		if (end[1] != '\0' && (end[1] != ':' || !port_parse(end + 2, &parsed.port)))
+		if (end[1] != '\0' &&
+		    (end[1] != ':' || !endpoint_port_parse(end + 2, &parsed.port)))
 			return false;
 	} else if (colon != NULL && strchr(colon + 1, ':') == NULL) {
 		if (!address_parse_part(text, (size_t)(colon - text), &parsed.address) ||
-		    !port_parse(colon + 1, &parsed.port))
+		    !endpoint_port_parse(colon + 1, &parsed.port))
 			return false;
 	} else if (!address_parse(text, &parsed.address)) {
 		return false;

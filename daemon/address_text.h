@@ -22,6 +22,9 @@ bool address_parse(const char *text, struct ip_address *address);
  */
 bool endpoint_parse(const char *text, uint16_t default_port, struct endpoint *endpoint);
 
+/* 0 to 65535 in digits and nothing else. */
+bool port_parse(const char *text, uint16_t *port);
+
 /*
  * "192.0.2.0/24", "2001:db8::/32", or an address alone. What stands behind the prefix is
  * zeroed. False for anything else.

@@ -73,22 +73,10 @@ static bool next_word(const char **at, char *word, size_t size)
 	return true;
 }
 
-/* 0 to 65535, written in one way only. */
+/* In one way only: without zeroes in front. */
 static bool read_port(const char *word, uint16_t *port)
 {
-	uint32_t value = 0;
-
-	if (word[0] == '0' && word[1] != '\0')
-		return false;
-	for (; *word != '\0'; word++) {
-		if (*word < '0' || *word > '9')
-			return false;
-		value = value * 10 + (uint32_t)(*word - '0');
-		if (value > UINT16_MAX)
-			return false;
-	}
-	*port = (uint16_t)value;
-	return true;
+	return (word[0] != '0' || word[1] == '\0') && port_parse(word, port);
 }
 
 static bool read_address(const char *word, enum ip_version version, struct ip_address *address)
